@@ -1,0 +1,56 @@
+"""Keyset pagination: a page costs the same wherever it is, and rows that come or go do not shift it."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Row, Select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+AnyRow = Row[*tuple[Any, ...]]
+"""A row of whichever columns."""
+
+
+class InvalidCursorError(ValueError):
+    """The cursor is not one that this listing has handed out."""
+
+
+class Keyset:
+    """The columns by which a listing is ordered, ascending.
+
+    Together they must be unique, and an index should have them in this order. `types` is a tuple of their Python
+    types, with the bounds of what the database can store: a cursor comes from outside and is checked against it.
+    """
+
+    def __init__(self, *columns: InstrumentedAttribute[Any], types: Any) -> None:
+        self._columns = columns
+        self._names = [column.key for column in columns]
+        self._values: TypeAdapter[tuple[Any, ...]] = TypeAdapter(types)
+
+    async def page(
+        self, session: AsyncSession, statement: Select[*tuple[Any, ...]], *, cursor: str | None, limit: int
+    ) -> tuple[list[AnyRow], str | None]:
+        """Return up to `limit` rows after the cursor, and the cursor of the next page or None at the end.
+
+        The statement must select the keyset's columns. Raises InvalidCursorError.
+        """
+        if cursor is not None:
+            statement = statement.where(tuple_(*self._columns) > tuple_(*self._decode(cursor)))
+        # One row more than asked for tells whether there is a next page.
+        rows = list((await session.execute(statement.order_by(*self._columns).limit(limit + 1))).all())
+        if len(rows) <= limit:
+            return rows, None
+        del rows[limit:]
+        return rows, self._encode(rows[-1])
+
+    def _encode(self, row: AnyRow) -> str:
+        values = self._values.dump_json(tuple(getattr(row, name) for name in self._names))
+        return urlsafe_b64encode(values).decode().rstrip("=")
+
+    def _decode(self, cursor: str) -> tuple[Any, ...]:
+        try:
+            padded = cursor.encode() + b"=" * (-len(cursor) % 4)
+            return self._values.validate_json(urlsafe_b64decode(padded))
+        except (ValueError, ValidationError):
+            raise InvalidCursorError("The cursor is not one that this listing has handed out.") from None

@@ -1,0 +1,1 @@
+"""What every endpoint shares: request ids, logs, metrics, problem responses, health, and field types."""

@@ -1,0 +1,72 @@
+"""One pass around each request: its id, its size, its log line, its metrics, and the last resort against a bare 500."""
+
+import logging
+from time import perf_counter
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.http.body_limit import limit_body
+from app.http.metrics import HttpMetrics
+from app.http.problems import problem
+from app.http.request_id import HEADER, begin_request
+
+_HEADER_BYTES: Final = HEADER.lower().encode()
+_QUIET_PATHS: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
+
+log = structlog.get_logger()
+
+
+class RequestMiddleware:
+    """A plain ASGI middleware: it adds no task and no copy of the body, so streams and disconnects pass unchanged."""
+
+    def __init__(self, app: ASGIApp, metrics: HttpMetrics, max_body_size: int) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._max_body_size = max_body_size
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; raises only what breaks off a response that has begun."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        request_id = begin_request(scope["headers"])
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = perf_counter()
+        status = 0
+        ended = 0.0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status, ended
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message.setdefault("headers", []).append((_HEADER_BYTES, request_id.encode()))
+            elif not message.get("more_body"):
+                # Background tasks still run after this, and are none of the client's time.
+                ended = perf_counter()
+            await send(message)
+
+        try:
+            await self._app(scope, limit_body(scope, receive, self._max_body_size), send_with_id)
+        except Exception:
+            log.exception("request_failed", method=scope["method"], path=scope["path"], status=status)
+            if not status:
+                response = problem(500, "The service failed to answer. The request id finds the reason in the logs.")
+                await response(scope, receive, send_with_id)
+            elif not ended:
+                # The response has begun: only a cut connection tells the client that it is not complete.
+                raise
+        finally:
+            seconds = (ended or perf_counter()) - started
+            self._metrics.observe(scope, status, seconds)
+            log.log(
+                logging.DEBUG if scope["path"] in _QUIET_PATHS else logging.INFO,
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                duration_ms=round(seconds * 1000, 2),
+            )

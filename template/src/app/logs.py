@@ -1,0 +1,61 @@
+"""Structured logs on standard output: one JSON object a line, or coloured text for a terminal."""
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+from pydantic_settings import BaseSettings
+from structlog.typing import Processor
+
+
+class LogSettings(BaseSettings):
+    """How much is logged, and in which form."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+
+
+def configure_logging(settings: LogSettings) -> None:
+    """Send structlog's events and the standard library's records to standard output, in one format.
+
+    Both carry what `structlog.contextvars` holds, so a line that SQLAlchemy or uvicorn writes during a request
+    has its request id too.
+    """
+    level = logging.getLevelNamesMapping()[settings.log_level]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    rendering: list[Processor]
+    if settings.log_format == "json":
+        rendering = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    else:
+        rendering = [structlog.dev.ConsoleRenderer()]
+
+    structlog.configure(
+        processors=[*shared, *rendering],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=False,
+    )
+
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).handlers = []
+        logging.getLogger(name).propagate = True
+    # The service logs its requests itself, with more to tell.
+    logging.getLogger("uvicorn.access").handlers = []
+    logging.getLogger("uvicorn.access").propagate = False
+    # Alembic announces each of its plug-ins.
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)

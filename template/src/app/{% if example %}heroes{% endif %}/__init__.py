@@ -1,0 +1,1 @@
+"""Heroes: the example of a domain with every pattern at work."""

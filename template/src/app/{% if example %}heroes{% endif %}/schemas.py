@@ -1,0 +1,70 @@
+"""What clients send and receive about heroes."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from app.http.fields import Identifier, Text
+
+Name = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+Age = Annotated[int, Field(ge=0, le=10_000)]
+
+
+class HeroCreate(BaseModel):
+    """A new hero."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    secret_name: Name
+    age: Age | None = None
+    team_id: Identifier | None = None
+
+
+class HeroPatch(BaseModel):
+    """What changes about a hero: only the fields that are sent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    # Left out is not null: the two names cannot be emptied, and what the factories make is never used.
+    name: Name = Field(default_factory=str)
+    secret_name: Name = Field(default_factory=str)
+    age: Age | None = None
+    team_id: Identifier | None = None
+
+
+class HeroRead(BaseModel):
+    """A hero as everyone may see it: without the secret name."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: Identifier
+    name: str
+    age: int | None
+    team_id: Identifier | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class HeroPage(BaseModel):
+    """Some heroes, and where the next ones are."""
+
+    items: list[HeroRead]
+    next_cursor: str | None
+
+
+class BulkResult(BaseModel):
+    """How many rows were inserted."""
+
+    inserted: int
+
+
+class HeroEventRead(BaseModel):
+    """Something that happened to a hero."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    kind: str
+    recorded_at: datetime

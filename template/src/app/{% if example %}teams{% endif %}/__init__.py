@@ -1,0 +1,1 @@
+"""Teams: the example of a small domain."""

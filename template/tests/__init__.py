@@ -1,0 +1,1 @@
+"""The service's tests. `kit` holds what they share."""

@@ -1,0 +1,1 @@
+"""What the tests share: a database server, databases of their own, and the application around them."""

@@ -1,0 +1,73 @@
+"""What every test can ask for, and what a run starts once: one PostgreSQL server and one report."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.combinations import combinations
+from tests.harness.rendering import Template
+from tests.harness.report import RunReport, WorkerReport
+from tests.harness.servers import install_pgbouncer, shared_postgres
+from tests.harness.steps import WholeCombinations
+
+_run = pytest.StashKey[ExitStack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(WorkerReport())
+    if _starts_the_run(config):
+        config.pluginmanager.register(RunReport(config), "template-run-report")
+        combinations()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start what the whole run shares before xdist starts the workers, which inherit this process's environment."""
+    if not _starts_the_run(session.config) or session.config.option.collectonly:
+        return
+    install_pgbouncer()
+    run = session.config.stash[_run] = ExitStack()
+    folder = run.enter_context(tempfile.TemporaryDirectory(prefix="template-devtools-"))
+    try:
+        run.enter_context(shared_postgres(Path(folder)))
+    except RuntimeError as problem:
+        raise pytest.UsageError(str(problem)) from problem
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeCombinations:
+    return WholeCombinations(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    session.config.stash.get(_run, ExitStack()).close()
+
+
+def _starts_the_run(config: pytest.Config) -> bool:
+    return not hasattr(config, "workerinput")
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all processes of this run. pytest removes it, unless something in it failed."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def template(run_folder: Path) -> Template:
+    """The template as it is in the working tree."""
+    return Template(run_folder)
+
+
+@pytest.fixture(scope="session")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where this process keeps the environments that the services it tests are installed to."""
+    return tmp_path_factory.getbasetemp() / "environments"

@@ -1,0 +1,1 @@
+"""What the tests share. Each module has one job; none of them holds a test."""

@@ -1,0 +1,169 @@
+"""What the run says: a line for each finished step while it goes on, and a table at its end."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections import defaultdict
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from tests.harness.commands import CommandFailedError
+from tests.harness.questions import Answers, choices_missing_from
+from tests.harness.rendering import RENDERED
+from tests.harness.steps import STEPS, step_of
+
+QUICK_ENOUGH = 2.0
+"""Seconds below which a test outside of the matrix gets no line of its own, unless it fails."""
+
+_CPU = "cpu_seconds"
+_RENDERED = "rendered"
+
+
+def process_cpu() -> float:
+    """CPU seconds of this process and of its children that have ended."""
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+class WorkerReport:
+    """In the process that runs tests: failed commands without a traceback, and the CPU time that was used."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if call.excinfo is not None and isinstance(call.excinfo.value, CommandFailedError):
+            report.longrepr = str(call.excinfo.value)
+        return report
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        output = getattr(session.config, "workeroutput", None)
+        if output is not None:
+            output[_CPU] = process_cpu()
+            output[_RENDERED] = RENDERED
+
+
+class RunReport:
+    """In the process that reports: progress, table, slowest tests, time."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._plugins = config.pluginmanager
+        self._started = time.perf_counter()
+        self._workers_cpu = 0.0
+        self._rendered: list[Answers] = []
+        self._never_rendered: list[str] = []
+        self._finished = 0
+        self._total = 0
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._outcomes: dict[str, str] = {}
+
+    @property
+    def _terminal(self) -> Any:
+        return self._plugins.getplugin("terminalreporter")
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._total = len(session.items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        self._total = len(ids)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        # The lines below take the place of dots.
+        if report.when == "call" and report.passed:
+            return "passed", "", ""
+        if report.skipped:
+            return "skipped", "", "SKIPPED"
+        if report.failed:
+            return ("failed", "", "FAILED") if report.when == "call" else ("error", "", "ERROR")
+        return None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._seconds[report.nodeid] += report.duration
+        if report.when == "call" or report.outcome != "passed":
+            # A failed teardown outweighs what was said before.
+            self._outcomes[report.nodeid] = {"passed": "ok"}.get(report.outcome, report.outcome)
+        if report.when == "teardown":
+            self._finished += 1
+            self._write_line(report.nodeid)
+
+    def _write_line(self, nodeid: str) -> None:
+        combination, step = step_of(nodeid)
+        seconds, outcome = self._seconds[nodeid], self._outcomes.get(nodeid, "ok")
+        if not combination and outcome == "ok" and seconds < QUICK_ENOUGH:
+            return
+        what = f"{combination:<38} {step:<12}" if combination else f"{_short(nodeid):<51}"
+        count = f"[{self._finished:>{len(str(self._total))}}/{self._total}]"
+        colour = {"failed": {"red": True}, "skipped": {"yellow": True}}.get(outcome, {})
+        self._terminal.write_line(f"{count} {what} {seconds:6.1f} s  {outcome}", **colour)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        output = getattr(node, "workeroutput", {})
+        self._workers_cpu += output.get(_CPU, 0.0)
+        self._rendered += output.get(_RENDERED, [])
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Fail a complete run in which some choice was never rendered, whatever the tests' lists claim."""
+        if exitstatus == pytest.ExitCode.OK and _is_complete(session.config):
+            self._never_rendered = choices_missing_from([*self._rendered, *RENDERED])
+            if self._never_rendered:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self) -> None:
+        if not self._outcomes:
+            return
+        self._write_table()
+        self._write_slowest()
+        if self._never_rendered:
+            self._terminal.write_line(f"FAILED: never rendered by any test: {', '.join(self._never_rendered)}", red=True)
+        wall, cpu = time.perf_counter() - self._started, self._workers_cpu + process_cpu()
+        self._terminal.write_line(f"\n{wall:.0f} s of wall time, {cpu:.0f} s of CPU time, {os.cpu_count()} CPUs")
+
+    def _write_table(self) -> None:
+        table: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        totals: defaultdict[str, float] = defaultdict(float)
+        for nodeid, outcome in self._outcomes.items():
+            combination, step = step_of(nodeid)
+            if combination:
+                mark = {"ok": "", "failed": " FAILED"}.get(outcome, " -")
+                table[combination][step] = f"{self._seconds[nodeid]:.1f}{mark}"
+                totals[combination] += self._seconds[nodeid]
+        if not table:
+            return
+        steps = [step for step in STEPS if any(step in row for row in table.values())]
+        widths = {step: max(len(step), *(len(row.get(step, "")) for row in table.values())) for step in steps}
+        first = max(map(len, table))
+        self._terminal.section("combination x step, seconds", sep="=")
+        self._terminal.write_line("  ".join([" " * first, *(f"{step:>{widths[step]}}" for step in steps), "  total"]))
+        for combination in sorted(table):
+            cells = [f"{table[combination].get(step, ''):>{widths[step]}}" for step in steps]
+            failed = any("FAILED" in cell for cell in cells)
+            line = "  ".join([f"{combination:<{first}}", *cells, f"{totals[combination]:7.1f}"])
+            self._terminal.write_line(line, red=failed)
+
+    def _write_slowest(self) -> None:
+        others = sorted((nodeid for nodeid in self._seconds if not step_of(nodeid)[0]), key=self._seconds.__getitem__)
+        slow = [nodeid for nodeid in reversed(others[-10:]) if self._seconds[nodeid] >= QUICK_ENOUGH]
+        if slow:
+            self._terminal.section("slowest of the other tests", sep="=")
+        for nodeid in slow:
+            self._terminal.write_line(f"{self._seconds[nodeid]:6.1f} s  {_short(nodeid)}")
+
+
+def _is_complete(config: pytest.Config) -> bool:
+    chosen = config.option
+    return config.args_source is not pytest.Config.ArgsSource.ARGS and not (
+        chosen.keyword or chosen.markexpr or chosen.collectonly or chosen.maxfail or getattr(chosen, "lf", False)
+    )
+
+
+def _short(nodeid: str) -> str:
+    path, _, name = nodeid.partition("::")
+    return f"{path.removeprefix('tests/').removesuffix('.py')} {name.replace('::', ' ')}"

@@ -1,0 +1,107 @@
+"""The one PostgreSQL that all combinations of a run share, and the PgBouncer that some of them need.
+
+The server is started by the code that generated services start theirs with, so it is gone when the run is gone, in
+whatever way the run ended.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from tests.harness.questions import ROOT
+
+SERVER_URL = "TEMPLATE_TESTS_SERVER_URL"
+"""Environment variable in which the process that starts the server tells xdist's workers where it is."""
+
+_JINJA_TAG = re.compile(r"{%.*?%}")
+
+
+@contextmanager
+def shared_postgres(folder: Path) -> Iterator[str]:
+    """Run a throw-away PostgreSQL and yield the URL of a role that may create databases.
+
+    ``TEST_DATABASE_URL`` is used instead where it is set, as a generated suite would.
+
+    Args:
+        folder: Where the devtools are unpacked to be imported.
+    """
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        os.environ[SERVER_URL] = given
+        yield given
+        return
+    _unpack_devtools(folder)
+    postgres = importlib.import_module("devtools.postgres")
+    with postgres.running(options={"max_connections": "400"}) as server:
+        os.environ[SERVER_URL] = server.url("postgres")
+        try:
+            yield server.url("postgres")
+        finally:
+            del os.environ[SERVER_URL]
+
+
+def server_url() -> str:
+    """Where the shared server is."""
+    return os.environ[SERVER_URL]
+
+
+@contextmanager
+def scratch_database() -> Iterator[str]:
+    """Create a database of an unused name, yield its URL, drop it."""
+    name = f"scratch_{uuid.uuid4().hex}"
+    with psycopg.connect(server_url(), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    try:
+        yield _with_database(name)
+    finally:
+        with psycopg.connect(server_url(), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def databases() -> set[str]:
+    """The names of all databases on the shared server."""
+    with psycopg.connect(server_url(), autocommit=True) as connection:
+        return {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+
+
+def find_pgbouncer() -> str | None:
+    """Where PgBouncer is, by the rules of a generated suite."""
+    return os.environ.get("PGBOUNCER") or shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+
+
+def install_pgbouncer() -> str | None:
+    """Find PgBouncer, after an attempt to install the distribution's package where that is allowed."""
+    apt_get = shutil.which("apt-get")
+    if find_pgbouncer() is None and apt_get and os.geteuid() == 0:
+        print("PgBouncer is missing: installing the distribution's package", file=sys.stderr, flush=True)
+        for arguments in (["update"], ["install", "--yes", "--no-install-recommends", "pgbouncer"]):
+            subprocess.run([apt_get, *arguments], check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    return find_pgbouncer()
+
+
+def _with_database(name: str) -> str:
+    base, question_mark, query = server_url().partition("?")
+    return f"{base.rsplit('/', 1)[0]}/{name}{question_mark}{query}"
+
+
+def _unpack_devtools(folder: Path) -> None:
+    """Make the devtools of all options importable, by the names they have in a render."""
+    package = folder / "devtools"
+    package.mkdir()
+    for file in ROOT.joinpath("template", "devtools").iterdir():
+        name = _JINJA_TAG.sub("", file.name)
+        if name.endswith(".py"):
+            shutil.copyfile(file, package / name)
+    sys.path.insert(0, str(folder))

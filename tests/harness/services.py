@@ -1,0 +1,70 @@
+"""A rendered service that is to be installed and run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tests.harness.commands import Result, run
+
+OWN_INTERPRETER = getattr(sys, "_base_executable", sys.executable)
+"""The interpreter that the environment of this test run was made from."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A folder with a service, and the environment that holds what it declares.
+
+    Attributes:
+        folder: The service's root.
+        environment: Where ``uv sync`` installs to. Services with equal dependencies take turns in one environment,
+            which keeps its byte code: ``uv sync`` removes whatever the service at hand does not declare.
+        interpreter: The Python that the environment is made from.
+        variables: Further environment variables for every command.
+    """
+
+    folder: Path
+    environment: Path
+    interpreter: str = OWN_INTERPRETER
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def project(self) -> dict[str, Any]:
+        """The service's ``pyproject.toml``."""
+        return tomllib.loads(self.folder.joinpath("pyproject.toml").read_text(encoding="utf-8"))
+
+    def run(self, *command: str | Path, env: Mapping[str, str] | None = None, **options: Any) -> Result:
+        """Run a command in the service's folder; see :func:`tests.harness.commands.run`."""
+        return run(*command, cwd=self.folder, env={**self.uv_variables, **self.variables, **(env or {})}, **options)
+
+    def install(self, *options: str) -> Result:
+        """Make the environment hold exactly what the service declares."""
+        return self.run("uv", "sync", *options)
+
+    def uv_run(self, *command: str, env: Mapping[str, str] | None = None, **options: Any) -> Result:
+        """Run one of the commands of the service's README in the environment as it is."""
+        return self.run("uv", "run", "--no-sync", *command, env=env, **options)
+
+    @cached_property
+    def uv_variables(self) -> dict[str, str]:
+        """What makes uv use this interpreter and this environment."""
+        return {
+            "UV_PROJECT_ENVIRONMENT": str(self.environment),
+            "UV_PYTHON": self.interpreter,
+            "UV_PYTHON_DOWNLOADS": "never",
+        }
+
+
+def dependencies_digest(folder: Path) -> str:
+    """A short name for what a service declares; equal for services that need the same environment."""
+    project = tomllib.loads(folder.joinpath("pyproject.toml").read_text(encoding="utf-8"))
+    declared = [project["project"].get(key) for key in ("requires-python", "dependencies", "optional-dependencies")]
+    tables = json.dumps([*declared, project.get("dependency-groups")], sort_keys=True)
+    return hashlib.sha256(tables.encode()).hexdigest()[:12]

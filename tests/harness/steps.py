@@ -1,0 +1,27 @@
+"""The steps that each combination goes through, and how its tests are shared out among processes."""
+
+from __future__ import annotations
+
+from xdist.scheduler import LoadScopeScheduling
+
+STEPS = ("render", "format", "lint", "install", "types", "dependencies", "migrations", "suite")
+"""In the order in which they run; ``test_combinations.py`` has a test for each."""
+
+_STAY_TOGETHER = ("tests/test_packaging.py", "tests/test_running_service.py")
+"""Modules whose tests share something that is costly to make."""
+
+
+def step_of(nodeid: str) -> tuple[str, str]:
+    """The combination and the step of a test of the matrix, else two empty strings."""
+    function, _, combination = nodeid.rpartition("::")[2].removesuffix("]").partition("[")
+    step = function.removeprefix("test_")
+    return (combination, step) if "::TestCombination::" in nodeid and step in STEPS else ("", "")
+
+
+class WholeCombinations(LoadScopeScheduling):  # type: ignore[misc, unused-ignore]
+    """Gives all steps of a combination to one process, in order, and everything else to whoever is free."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        combination, _ = step_of(nodeid)
+        module = nodeid.partition("::")[0]
+        return combination or (module if module in _STAY_TOGETHER else nodeid)

@@ -1,0 +1,130 @@
+"""Every combination is rendered, checked, installed and migrated, and passes the tests that it came with.
+
+``pytest -k asyncpg-queue-repository-example`` runs one combination, ``-m suite`` one step of all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.harness import content
+from tests.harness.combinations import Combination, combinations
+from tests.harness.commands import CommandFailedError, run
+from tests.harness.questions import ROOT
+from tests.harness.rendering import Template
+from tests.harness.servers import find_pgbouncer, scratch_database, server_url
+from tests.harness.services import Service, dependencies_digest
+from tests.harness.steps import STEPS
+
+RUFF = Path(sys.executable).with_name("ruff")
+ROUND_TRIP = Path(__file__).with_name("harness") / "alembic_round_trip.py"
+MYPY_CACHE = ROOT / ".mypy_cache" / "services"
+
+
+class InstalledService:
+    """Installs the service when the first step asks for it, and lets the others off when that failed."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._state = "untried"
+
+    def get(self) -> Service:
+        if self._state == "failed":
+            pytest.skip("the service could not be installed")
+        if self._state == "untried":
+            self._state = "failed"
+            self._service.install()
+            self._state = "installed"
+        return self._service
+
+
+@pytest.fixture(scope="class")
+def service(combination: Combination, template: Template, tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Service:
+    folder = template.render_to(tmp_path_factory.mktemp("services") / str(combination), combination.answers)
+    return Service(folder, environments / f"{combination.driver}-{dependencies_digest(folder)}")
+
+
+@pytest.fixture(scope="class")
+def installed(service: Service) -> InstalledService:
+    return InstalledService(service)
+
+
+@pytest.mark.parametrize("combination", combinations(), ids=str, scope="class")
+class TestCombination:
+    @pytest.mark.render
+    def test_render(self, combination: Combination, service: Service) -> None:
+        problems = [
+            *content.problems_of_any_render(service.folder),
+            *content.problems_of_wording(service.folder),
+            *content.problems_of_combination(service.folder, combination),
+        ]
+        assert not problems, "\n".join(["the render holds what it should not:", *problems])
+        expected = content.TOP_LEVEL | content.CI_ENTRIES["github"]
+        assert {path.name for path in service.folder.iterdir()} == expected
+
+    @pytest.mark.format
+    def test_format(self, service: Service) -> None:
+        run(RUFF, "format", "--check", "--diff", ".", cwd=service.folder)
+
+    @pytest.mark.lint
+    def test_lint(self, service: Service) -> None:
+        run(RUFF, "check", ".", cwd=service.folder)
+
+    @pytest.mark.install
+    @pytest.mark.slow
+    def test_install(self, installed: InstalledService) -> None:
+        installed.get()
+
+    @pytest.mark.types
+    @pytest.mark.slow
+    def test_types(self, installed: InstalledService) -> None:
+        # Each process has its cache, and keeps it for the next run.
+        cache = MYPY_CACHE / os.environ.get("PYTEST_XDIST_WORKER", "main")
+        installed.get().uv_run("mypy", "--cache-dir", str(cache))
+
+    @pytest.mark.dependencies
+    @pytest.mark.slow
+    def test_dependencies(self, installed: InstalledService) -> None:
+        installed.get().uv_run("deptry", ".")
+
+    @pytest.mark.migrations
+    @pytest.mark.slow
+    def test_migrations(self, combination: Combination, installed: InstalledService, tmp_path: Path) -> None:
+        if combination.uses_postgres:
+            with scratch_database() as url:
+                output = _migrate(installed.get(), url)
+        else:
+            output = _migrate(installed.get(), f"sqlite:///{tmp_path}/scratch.db")
+        if combination.example:
+            _, _, offline = output.rpartition("== alembic")
+            assert "CREATE TABLE" in offline, f"offline mode printed no SQL:\n{offline}"
+
+    @pytest.mark.suite
+    @pytest.mark.slow
+    def test_suite(self, combination: Combination, installed: InstalledService) -> None:
+        service = installed.get()
+        variables: dict[str, str] = {}
+        if combination.uses_postgres:
+            variables["TEST_DATABASE_URL"] = server_url()
+        if combination.pool == "pgbouncer" and (find_pgbouncer() or "CI" in os.environ):
+            variables["REQUIRE_PGBOUNCER"] = "1"
+        output = service.uv_run("pytest", env=variables).output
+        assert re.search(r"\b\d+ passed\b", output), output
+        assert not re.search(r"\b\d+ (skipped|xfailed|deselected|warnings?)\b", output), output
+        assert service.project["tool"]["coverage"]["report"]["fail_under"] >= 95
+        assert service.project["tool"]["coverage"]["run"]["branch"] is True
+        assert "Required test coverage of" in output, f"the suite does not enforce its coverage:\n{output}"
+
+
+def _migrate(service: Service, url: str) -> str:
+    return service.uv_run("python", str(ROUND_TRIP), env={"DATABASE_URL": url}).output
+
+
+def test_each_step_has_its_test_and_its_marker() -> None:
+    tests = [name.removeprefix("test_") for name in vars(TestCombination) if name.startswith("test_")]
+    assert tuple(tests) == STEPS

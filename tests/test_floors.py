@@ -1,0 +1,27 @@
+"""The lowest versions that a service says it works with are versions that it works with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.harness.combinations import Combination
+from tests.harness.rendering import Template
+from tests.harness.servers import server_url
+from tests.harness.services import Service
+
+ONE_PER_DRIVER = [
+    Combination("asyncpg", "queue", "repository", example=True),
+    Combination("psycopg", "pgbouncer", "direct", example=True),
+    Combination("aiosqlite", "null", "repository", example=True),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.floors
+@pytest.mark.parametrize("combination", ONE_PER_DRIVER, ids=lambda combination: combination.driver)
+def test_suite_passes_on_the_lowest_versions(combination: Combination, template: Template, tmp_path: Path) -> None:
+    service = Service(template.render_to(tmp_path / "service", combination.answers), tmp_path / "environment")
+    service.install("--resolution", "lowest-direct")
+    service.uv_run("pytest", env={"TEST_DATABASE_URL": server_url()} if combination.uses_postgres else {})

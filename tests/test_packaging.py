@@ -1,0 +1,119 @@
+"""Licence, CI, container files: the right ones and no others, and each passes the linter of its kind."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.harness import content
+from tests.harness.commands import run
+from tests.harness.linters import MissingToolError, actionlint, check_schema, hadolint, has_docker_compose
+from tests.harness.packaging import Packaging, packagings
+from tests.harness.questions import ROOT, questions
+from tests.harness.rendering import Template
+
+LICENCE_TITLES = {
+    "MIT": "MIT License",
+    "Apache-2.0": "Apache License",
+    "BSD-3-Clause": "BSD 3-Clause License",
+    "Proprietary": "All rights reserved",
+}
+
+CI_WORDS = {"github": r"github actions|\.github", "gitlab": r"gitlab"}
+
+OWN_WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))
+
+
+@pytest.fixture(scope="module")
+def renders(template: Template) -> dict[Packaging, Path]:
+    return {packaging: template.render(packaging.answers) for packaging in packagings()}
+
+
+@pytest.mark.parametrize("packaging", packagings(), ids=str)
+def test_files(packaging: Packaging, renders: dict[Packaging, Path]) -> None:
+    folder = renders[packaging]
+    assert {path.name for path in folder.iterdir()} == content.TOP_LEVEL | content.CI_ENTRIES[packaging.ci]
+    problems = [*content.problems_of_any_render(folder)]
+    for ci, words in CI_WORDS.items():
+        if ci != packaging.ci:
+            problems += content.lines_matching(folder, words)
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("packaging", packagings(), ids=str)
+def test_licence(packaging: Packaging, renders: dict[Packaging, Path]) -> None:
+    folder = renders[packaging]
+    text = folder.joinpath("LICENSE").read_text(encoding="utf-8")
+    for licence, title in LICENCE_TITLES.items():
+        assert (title in text.split("\n\n")[0] + text.split("\n\n")[1]) == (licence == packaging.license), licence
+    declared = tomllib.loads(folder.joinpath("pyproject.toml").read_text(encoding="utf-8"))["project"]["license"]
+    assert declared == {"Proprietary": "LicenseRef-Proprietary"}.get(packaging.license, packaging.license)
+
+
+def test_every_licence_and_every_ci_is_known_here() -> None:
+    assert LICENCE_TITLES.keys() == set(questions()["license"].choices)
+    assert content.CI_ENTRIES.keys() == set(questions()["ci"].choices)
+
+
+@pytest.mark.parametrize("packaging", packagings(), ids=str)
+def test_lowest_python_is_the_same_everywhere(packaging: Packaging, renders: dict[Packaging, Path]) -> None:
+    folder = renders[packaging]
+    project = tomllib.loads(folder.joinpath("pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["requires-python"] == f">={packaging.python_version}"
+    assert folder.joinpath(".python-version").read_text(encoding="utf-8") == f"{packaging.python_version}\n"
+    assert f"FROM python:{packaging.python_version}-" in folder.joinpath("Dockerfile").read_text(encoding="utf-8")
+
+
+def test_workflows_pass_actionlint(renders: dict[Packaging, Path], pytestconfig: pytest.Config) -> None:
+    workflows = [
+        file
+        for packaging, folder in renders.items()
+        if packaging.ci == "github"
+        for file in folder.glob(".github/workflows/*.yml")
+    ]
+    assert workflows
+    assert pytestconfig.cache is not None
+    try:
+        findings = actionlint([*OWN_WORKFLOWS, *workflows], pytestconfig.cache.mkdir("actionlint"))
+    except MissingToolError as reason:
+        pytest.skip(f"{reason}; the schema of workflows is checked all the same")
+    assert not findings, "\n".join(findings)
+
+
+def test_workflows_match_their_schema(renders: dict[Packaging, Path]) -> None:
+    workflows = [folder / ".github/workflows/ci.yml" for packaging, folder in renders.items() if packaging.ci == "github"]
+    check_schema("vendor.github-workflows", [*OWN_WORKFLOWS, *workflows])
+
+
+def test_pipelines_match_their_schema(renders: dict[Packaging, Path]) -> None:
+    check_schema(
+        "vendor.gitlab-ci",
+        [folder / ".gitlab-ci.yml" for packaging, folder in renders.items() if packaging.ci == "gitlab"],
+    )
+
+
+def test_compose_files_match_their_schema(renders: dict[Packaging, Path]) -> None:
+    check_schema("vendor.compose-spec", [folder / "compose.yaml" for folder in renders.values()])
+
+
+@pytest.mark.skipif(not has_docker_compose(), reason="the Docker client has no Compose; the schema is checked all the same")
+@pytest.mark.parametrize("packaging", packagings(), ids=str)
+def test_compose_files_pass_docker_compose(packaging: Packaging, renders: dict[Packaging, Path]) -> None:
+    run("docker", "compose", "config", "--quiet", cwd=renders[packaging])
+
+
+def test_dockerfiles_pass_hadolint(renders: dict[Packaging, Path]) -> None:
+    hadolint([folder / "Dockerfile" for folder in renders.values()])
+
+
+@pytest.mark.parametrize("packaging", packagings(), ids=str)
+def test_every_file_of_data_parses(packaging: Packaging, renders: dict[Packaging, Path]) -> None:
+    for path in content.files(renders[packaging]):
+        if path.suffix == ".toml":
+            tomllib.loads(path.read_text(encoding="utf-8"))
+        if path.suffix in {".yml", ".yaml"}:
+            # GitLab has tags of its own, which a plain loader does not know.
+            assert yaml.compose(path.read_text(encoding="utf-8")) is not None
