@@ -14,7 +14,7 @@ import pytest
 
 from tests.harness import content
 from tests.harness.combinations import Combination, combinations
-from tests.harness.commands import CommandFailedError, run
+from tests.harness.commands import run
 from tests.harness.questions import ROOT
 from tests.harness.rendering import Template
 from tests.harness.servers import find_pgbouncer, scratch_database, server_url
@@ -44,7 +44,9 @@ class InstalledService:
 
 
 @pytest.fixture(scope="class")
-def service(combination: Combination, template: Template, tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Service:
+def service(
+    combination: Combination, template: Template, tmp_path_factory: pytest.TempPathFactory, environments: Path
+) -> Service:
     folder = template.render_to(tmp_path_factory.mktemp("services") / str(combination), combination.answers)
     return Service(folder, environments / f"{combination.driver}-{dependencies_digest(folder)}")
 
@@ -56,6 +58,8 @@ def installed(service: Service) -> InstalledService:
 
 @pytest.mark.parametrize("combination", combinations(), ids=str, scope="class")
 class TestCombination:
+    """The steps of one combination. Ruff is this run's own; ``test_running_service.py`` runs the service's."""
+
     @pytest.mark.render
     def test_render(self, combination: Combination, service: Service) -> None:
         problems = [

@@ -45,7 +45,7 @@ def test_postgres_service_for_this_version(version: str, interpreter: str, templ
 @pytest.mark.interpreters
 @pytest.mark.parametrize("version", versions())
 def test_sqlite_service_for_the_lowest_version_runs_on_this_one(
-    version: str, interpreter: str, template: Template, tmp_path: Path
+    interpreter: str, template: Template, tmp_path: Path
 ) -> None:
     folder = template.render_to(tmp_path / "service", SQLITE | {"python_version": versions()[0]})
     service = Service(folder, tmp_path / "environment", interpreter)
@@ -55,7 +55,9 @@ def test_sqlite_service_for_the_lowest_version_runs_on_this_one(
 
 @pytest.mark.parametrize("version", versions()[1:])
 @pytest.mark.parametrize("combination", [each for each in combinations() if each.example], ids=str)
-def test_ruff_is_content_with_a_higher_lowest_version(combination: Combination, version: str, template: Template) -> None:
+def test_ruff_is_content_with_a_higher_lowest_version(
+    combination: Combination, version: str, template: Template
+) -> None:
     folder = template.render(combination.answers | {"python_version": version})
     run(RUFF, "format", "--check", "--diff", ".", cwd=folder)
     run(RUFF, "check", ".", cwd=folder)

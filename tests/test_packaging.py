@@ -84,7 +84,9 @@ def test_workflows_pass_actionlint(renders: dict[Packaging, Path], pytestconfig:
 
 
 def test_workflows_match_their_schema(renders: dict[Packaging, Path]) -> None:
-    workflows = [folder / ".github/workflows/ci.yml" for packaging, folder in renders.items() if packaging.ci == "github"]
+    workflows = [
+        folder / ".github/workflows/ci.yml" for packaging, folder in renders.items() if packaging.ci == "github"
+    ]
     check_schema("vendor.github-workflows", [*OWN_WORKFLOWS, *workflows])
 
 
@@ -99,7 +101,9 @@ def test_compose_files_match_their_schema(renders: dict[Packaging, Path]) -> Non
     check_schema("vendor.compose-spec", [folder / "compose.yaml" for folder in renders.values()])
 
 
-@pytest.mark.skipif(not has_docker_compose(), reason="the Docker client has no Compose; the schema is checked all the same")
+@pytest.mark.skipif(
+    not has_docker_compose(), reason="the Docker client has no Compose; the schema is checked all the same"
+)
 @pytest.mark.parametrize("packaging", packagings(), ids=str)
 def test_compose_files_pass_docker_compose(packaging: Packaging, renders: dict[Packaging, Path]) -> None:
     run("docker", "compose", "config", "--quiet", cwd=renders[packaging])

@@ -16,6 +16,10 @@ from tests.harness.snapshot import TAG
 
 COPIER = Path(sys.executable).with_name("copier")
 
+UNKNOWN_CHOICES: list[tuple[Answers, str]] = [
+    ({name: "no such choice"}, "Invalid choice") for name, question in questions().items() if len(question.choices) > 2
+]
+
 REFUSED: list[tuple[Answers, str]] = [
     ({"project_name": ""}, "give the service a name"),
     ({"project_name": "   "}, "give the service a name"),
@@ -45,14 +49,24 @@ REFUSED: list[tuple[Answers, str]] = [
     ({"user_email": "a@example.com\n"}, "is not an e-mail address"),
     ({"user_email": 'a"@example.com'}, "is not an e-mail address"),
     ({"driver": "aiosqlite", "pool": "pgbouncer"}, "PgBouncer serves PostgreSQL only"),
-    *[({name: "no such choice"}, "Invalid choice") for name, question in questions().items() if len(question.choices) > 2],
+    *UNKNOWN_CHOICES,
 ]
 
 
-def _copier(template: Template, destination: Path, answers: Answers, *options: str) -> Result:
-    data = [word for name, answer in answers.items() for word in ("--data", f"{name}={answer}")]
-    command = [COPIER, "copy", "--defaults", "--vcs-ref", TAG, *options, *data, template.repository, destination]
-    return run(*command, cwd=destination.parent, expected=None)
+def _copier(template: Template, destination: Path, answers: Answers) -> Result:
+    data = [f"--data={name}={answer}" for name, answer in answers.items()]
+    return run(
+        COPIER,
+        "copy",
+        "--defaults",
+        "--vcs-ref",
+        TAG,
+        *data,
+        template.repository,
+        destination,
+        cwd=destination.parent,
+        expected=None,
+    )
 
 
 @pytest.mark.parametrize(("answers", "reason"), REFUSED, ids=lambda value: repr(value)[:60])

@@ -174,7 +174,9 @@ def _strings(value: Any) -> Iterator[str]:
         for inner in value:
             yield from _strings(inner)
     elif isinstance(value, ast.AST):
-        yield from (node.value for node in ast.walk(value) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+        yield from (
+            node.value for node in ast.walk(value) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        )
 
 
 def _render_again(service: Path) -> None:

@@ -43,14 +43,14 @@ def exit_on_signals() -> None:
 
 
 def is_configured(name: str) -> bool:
-    """Tell whether the environment or `.env` sets a variable."""
+    """Tell whether the environment or `.env` sets a variable, and not to nothing."""
     if os.environ.get(name):
         return True
     try:
         text = (PROJECT / ".env").read_text(encoding="utf-8")
     except FileNotFoundError:
         return False
-    assignment = rf"^\s*(?:export\s+)?{name}\s*=\s*[\"']?[^\s#\"']"
+    assignment = rf"^[ \t]*(?:export[ \t]+)?{name}[ \t]*=[ \t]*[\"']?[^\s#\"']"
     return re.search(assignment, text, re.MULTILINE | re.IGNORECASE) is not None
 
 

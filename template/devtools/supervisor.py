@@ -51,7 +51,6 @@ class Supervised:
 
     Raises:
         StartError: when the command cannot be started.
-
     """
 
     def __init__(

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import copier
 
-from tests.harness.quicker import make_copier_quicker
 from tests.harness.questions import CONFIG, Answers, questions
+from tests.harness.quicker import make_copier_quicker
 
 RUNTIME_QUESTIONS = ("driver", "pool", "data_access", "example")
 """The questions whose answers change runtime files. All others change names, metadata and CI."""
@@ -60,7 +60,12 @@ def refusal(answers: Answers) -> str | None:
         (only_questions / CONFIG.name).write_bytes(CONFIG.read_bytes())
         try:
             copier.run_copy(
-                str(only_questions), Path(folder, "service"), data=dict(answers), defaults=True, pretend=True, quiet=True
+                str(only_questions),
+                Path(folder, "service"),
+                data=dict(answers),
+                defaults=True,
+                pretend=True,
+                quiet=True,
             )
         except ValueError as reason:
             if not any(f"'{name}'" in str(reason) for name in answers):

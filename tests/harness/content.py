@@ -9,7 +9,14 @@ from pathlib import Path
 from tests.harness.combinations import Combination
 
 TOP_LEVEL = {
-    *(".copier-answers.yml", ".dockerignore", ".env.example", ".gitignore", ".pre-commit-config.yaml", ".python-version"),
+    *(
+        ".copier-answers.yml",
+        ".dockerignore",
+        ".env.example",
+        ".gitignore",
+        ".pre-commit-config.yaml",
+        ".python-version",
+    ),
     *("Dockerfile", "LICENSE", "README.md", "compose.yaml", "pyproject.toml"),
     *("devtools", "docs", "src", "tests"),
 }
@@ -24,16 +31,19 @@ CODE_FOLDERS = ("devtools", "src", "tests")
 _TRACES: dict[str, dict[str, str]] = {
     "driver": {
         "asyncpg": r"asyncpg",
-        "psycopg": r"psycopg|libpq",
+        "psycopg": r"psycopg",
         "aiosqlite": r"sqlite",
     },
     "pool": {
-        "queue": r"DATABASE_POOL_|DATABASE_MAX_OVERFLOW",
+        "queue": r"DATABASE_POOL_RECYCLE|DATABASE_POOL_PRE_PING|DATABASE_MAX_OVERFLOW",
         "null": r"DATABASE_MAX_CONNECTIONS",
         "pgbouncer": r"pgbouncer",
     },
 }
 """Words that give away a choice, so none of them may stand in a service that chose otherwise."""
+
+_ADVICE = {"pgbouncer": "docs/"}
+"""Where a choice may be named by those who did not make it: any PostgreSQL service can grow to need PgBouncer."""
 
 _POSTGRES_ONLY = r"postgres|pg_|pgserver|DATABASE_SCHEMA|DATABASE_STATEMENT_TIMEOUT|DATABASE_IDLE"
 
@@ -69,7 +79,9 @@ def problems_of_wording(folder: Path) -> Iterator[str]:
         name = path.relative_to(folder).as_posix()
         if name.startswith(CODE_FOLDERS):
             # PostgreSQL clones template databases, and they are called that.
-            yield from _lines_with(path, name, r"copier|cookiecutter|jinja|scaffold|this template|the template\b(?! database)")
+            yield from _lines_with(
+                path, name, r"copier|cookiecutter|jinja|scaffold|this template|the template\b(?! database)"
+            )
 
 
 def problems_of_combination(folder: Path, combination: Combination) -> Iterator[str]:
@@ -91,7 +103,11 @@ def problems_of_combination(folder: Path, combination: Combination) -> Iterator[
         name = path.relative_to(folder).as_posix()
         if name == ".copier-answers.yml":
             continue
-        searched = list(patterns)
+        searched = [
+            pattern
+            for pattern in patterns
+            if not (combination.uses_postgres and name.startswith(_ADVICE.get(pattern, "no such folder/")))
+        ]
         if combination.data_access == "direct" and name.startswith(CODE_FOLDERS):
             searched.append(r"repositor")
         for pattern in searched:

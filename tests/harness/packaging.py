@@ -28,7 +28,9 @@ class Packaging:
 
 def packagings() -> list[Packaging]:
     """Each CI with each licence and with each driver and pool, which is all that these files depend on."""
-    licenses, versions = ([str(choice) for choice in questions()[name].choices] for name in ("license", "python_version"))
+    licenses, versions = (
+        [str(choice) for choice in questions()[name].choices] for name in ("license", "python_version")
+    )
     first_of_group: dict[str, Combination] = {}
     for combination in combinations():
         first_of_group.setdefault(combination.group, combination)

@@ -62,9 +62,7 @@ def check_names(answers: Answers) -> None:
 
 def choices_missing_from(renders: Iterable[Answers]) -> list[str]:
     """The choices that none of these sets of answers makes; an answer that is left out is the default."""
-    open_choices = {
-        (question.name, choice) for question in questions().values() for choice in question.choices
-    }
+    open_choices = {(question.name, choice) for question in questions().values() for choice in question.choices}
     for answers in renders:
         for question in questions().values():
             if question.choices:

@@ -32,6 +32,6 @@ def make_copier_quicker() -> None:
             compiled[key] = compile_really(self, source, *args, **options)
         return compiled[key]
 
-    jinja2.Environment.compile = compile_once  # type: ignore[method-assign, assignment]
+    jinja2.Environment.compile = compile_once  # type: ignore[method-assign]
     if hasattr(_main.Worker, "_sync_git_index_executable_bit"):
-        _main.Worker._sync_git_index_executable_bit = lambda *_, **__: None  # type: ignore[method-assign]
+        _main.Worker._sync_git_index_executable_bit = lambda *_, **__: None  # type: ignore[method-assign]  # noqa: SLF001

@@ -47,7 +47,13 @@ class Template:
         """
         check_names(answers)
         copier.run_copy(
-            str(self.repository), destination, data=dict(answers), vcs_ref=TAG, defaults=True, quiet=True, overwrite=overwrite
+            str(self.repository),
+            destination,
+            data=dict(answers),
+            vcs_ref=TAG,
+            defaults=True,
+            quiet=True,
+            overwrite=overwrite,
         )
         RENDERED.append({name: answer for name, answer in answers.items() if questions()[name].choices})
 

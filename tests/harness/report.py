@@ -122,7 +122,9 @@ class RunReport:
         self._write_table()
         self._write_slowest()
         if self._never_rendered:
-            self._terminal.write_line(f"FAILED: never rendered by any test: {', '.join(self._never_rendered)}", red=True)
+            self._terminal.write_line(
+                f"FAILED: never rendered by any test: {', '.join(self._never_rendered)}", red=True
+            )
         wall, cpu = time.perf_counter() - self._started, self._workers_cpu + process_cpu()
         self._terminal.write_line(f"\n{wall:.0f} s of wall time, {cpu:.0f} s of CPU time, {os.cpu_count()} CPUs")
 

@@ -78,7 +78,9 @@ def databases() -> set[str]:
 
 def find_pgbouncer() -> str | None:
     """Where PgBouncer is, by the rules of a generated suite."""
-    return os.environ.get("PGBOUNCER") or shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    return os.environ.get("PGBOUNCER") or shutil.which(
+        "pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"
+    )
 
 
 def install_pgbouncer() -> str | None:

@@ -18,7 +18,7 @@ def step_of(nodeid: str) -> tuple[str, str]:
     return (combination, step) if "::TestCombination::" in nodeid and step in STEPS else ("", "")
 
 
-class WholeCombinations(LoadScopeScheduling):  # type: ignore[misc, unused-ignore]
+class WholeCombinations(LoadScopeScheduling):  # type: ignore[misc]
     """Gives all steps of a combination to one process, in order, and everything else to whoever is free."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -1,16 +1,26 @@
-"""The application as tests run it: its lifespan, a client, and a real server where sockets matter."""
+"""The application as tests run it: its lifespan, a client, raw ASGI, and a real server where sockets matter."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import httpx2
 import uvicorn
 from fastapi import FastAPI
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.database.sessions import Database
+from app.main import create_app
+from app.settings import Settings
+from tests.kit import items
+
+
+def application(settings: Settings) -> FastAPI:
+    """Build the application, with the endpoints of `tests.kit.items` added."""
+    app = create_app(settings)
+    app.include_router(items.router)
+    return app
 
 
 @dataclass(frozen=True)
@@ -18,6 +28,7 @@ class Running:
     """An application whose lifespan has started."""
 
     app: FastAPI
+    asgi: ASGIApp
     client: httpx2.AsyncClient
     database: Database
 
@@ -34,12 +45,70 @@ async def running(app: FastAPI) -> AsyncIterator[Running]:
 
         transport = httpx2.ASGITransport(app=with_state)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-            yield Running(app, client, state["database"])
+            yield Running(app, with_state, client, state["database"])
+
+
+async def exchange(
+    asgi: ASGIApp,
+    method: str,
+    path: str,
+    *,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+    body: bytes = b"",
+    on_message: Callable[[Message], Awaitable[None]] | None = None,
+) -> list[Message]:
+    """Send one request, byte for byte, and return the messages that the application answered with.
+
+    `on_message` is called with each of them before it is taken from the application.
+    """
+    sent: list[Message] = []
+    scope: Scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": list(headers),
+        "client": ("127.0.0.1", 1234),
+        "server": ("test", 80),
+    }
+    chunks: asyncio.Queue[Message] = asyncio.Queue()
+    chunks.put_nowait({"type": "http.request", "body": body, "more_body": False})
+
+    async def send(message: Message) -> None:
+        if on_message is not None:
+            await on_message(message)
+        sent.append(message)
+
+    # Once the body is read, `get` waits for ever: the client says no more, and stays.
+    await asgi(scope, chunks.get, send)
+    return sent
+
+
+@dataclass(frozen=True)
+class Served:
+    """An application behind a real server."""
+
+    port: int
+    database: Database
+    connections: Callable[[], int]
+    """How many clients are connected."""
+
+    async def send(self, request: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection, send the beginning of a request, and return the connection's two ends."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(request)
+        await writer.drain()
+        return reader, writer
 
 
 @asynccontextmanager
-async def serving(app: FastAPI) -> AsyncIterator[int]:
-    """Serve the application on a free port of this machine, and give the port."""
+async def serving(app: FastAPI) -> AsyncIterator[Served]:
+    """Serve the application on a free port of this machine."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5))
     serve = asyncio.create_task(server.serve())
     while not server.started:
@@ -47,7 +116,27 @@ async def serving(app: FastAPI) -> AsyncIterator[int]:
             await serve
         await asyncio.sleep(0.01)
     try:
-        yield server.servers[0].sockets[0].getsockname()[1]
+        yield Served(
+            port=server.servers[0].sockets[0].getsockname()[1],
+            database=server.lifespan.state["database"],
+            connections=lambda: len(server.server_state.connections),
+        )
     finally:
         server.should_exit = True
         await serve
+
+
+async def eventually(condition: Callable[[], bool], *, seconds: float = 10) -> None:
+    """Wait until the condition holds; raises TimeoutError after so many seconds."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def all_connections_taken(database: Database) -> AsyncIterator[None]:
+    """Hold every connection that the pool gives out, for the time of the block."""
+    async with AsyncExitStack() as stack:
+        for _ in range(database.pool_status().size):
+            await stack.enter_async_context(database.read())
+        yield

@@ -1,12 +1,21 @@
-"""A table and endpoints for tests of the database layer, apart from the service's own."""
+"""A table and endpoints for tests of what the service is built on, apart from the service's own."""
 
-from fastapi import APIRouter, HTTPException
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ForeignKey, UniqueConstraint, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from app.database.base import Base, Timestamped, Versioned
 from app.database.columns import TYPES, PrimaryKey
-from app.database.dependencies import ReadSession, WriteSession
+from app.database.dependencies import CurrentDatabase, ReadSession, WriteSession
+from app.database.pagination import Keyset
+from app.database.sessions import Database
+from app.http.etags import IfMatch, etag, require_match
+from app.http.fields import MAX_BIGINT, Identifier, Text
+from app.http.streaming import JsonLinesResponse
 
 
 class ItemBase(DeclarativeBase):
@@ -32,19 +41,38 @@ class Item(Versioned, Timestamped, ItemBase):
     parts: Mapped[list["Item"]] = relationship(lazy="raise_on_sql")
 
 
+class ItemCreate(BaseModel):
+    """What a client may send, of every kind of field that can go wrong."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Text
+    count: Annotated[int, Field(ge=-MAX_BIGINT, le=MAX_BIGINT)] = 0
+    weight: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    parent_id: Identifier | None = None
+
+
+class ItemChange(BaseModel):
+    """What may change about an item."""
+
+    count: Annotated[int, Field(ge=-MAX_BIGINT, le=MAX_BIGINT)]
+
+
 router = APIRouter(prefix="/items")
+
+BY_ID = Keyset(Item.id, types=tuple[Identifier])
 
 
 @router.post("", status_code=201)
-async def create_item(session: WriteSession, name: str, parent_id: int | None = None) -> dict[str, int]:
-    item = Item(name=name, parent_id=parent_id)
-    session.add(item)
+async def create_item(item: ItemCreate, session: WriteSession) -> dict[str, int]:
+    created = Item(**item.model_dump(exclude={"weight"}))
+    session.add(created)
     await session.flush()
-    return {"id": item.id}
+    return {"id": created.id}
 
 
 @router.post("/then/{status}")
-async def create_then_fail(session: WriteSession, status: int, name: str) -> None:
+async def create_then_fail(status: int, name: str, session: WriteSession) -> None:
     session.add(Item(name=name))
     await session.flush()
     if status == 500:
@@ -52,9 +80,42 @@ async def create_then_fail(session: WriteSession, status: int, name: str) -> Non
     raise HTTPException(status, "refused after the row was inserted")
 
 
-@router.get("/{name}")
-async def read_item(session: ReadSession, name: str) -> dict[str, int]:
-    item = await session.scalar(select(Item).where(Item.name == name))
+@router.get("")
+async def list_items(
+    session: ReadSession, cursor: str | None = None, limit: Annotated[int, Query(ge=1, le=100)] = 50
+) -> dict[str, Any]:
+    rows, next_cursor = await BY_ID.page(session, select(Item.id, Item.name), cursor=cursor, limit=limit)
+    return {"items": [row.name for row in rows], "next_cursor": next_cursor}
+
+
+async def _names(database: Database) -> AsyncGenerator[bytes, None]:
+    async with database.snapshot() as session:
+        names = await session.stream_scalars(select(Item.name).order_by(Item.id).execution_options(yield_per=1))
+        async for name in names:
+            yield b'"%s"\n' % name.encode()
+
+
+@router.get("/export", response_class=JsonLinesResponse)
+async def export_items(database: CurrentDatabase) -> JsonLinesResponse:
+    return await JsonLinesResponse.start(_names(database))
+
+
+@router.get("/{item_id}")
+async def read_item(item_id: Identifier, response: Response, session: ReadSession) -> dict[str, int]:
+    item = await session.scalar(select(Item).where(Item.id == item_id))
     if item is None:
-        raise HTTPException(404)
+        raise HTTPException(404, f"There is no item {item_id}.")
+    response.headers["ETag"] = etag(item.version)
+    return {"id": item.id, "count": item.count}
+
+
+@router.patch("/{item_id}")
+async def change_item(
+    item_id: Identifier, change: ItemChange, session: WriteSession, if_match: IfMatch = None
+) -> dict[str, int]:
+    item = await session.scalar(select(Item).where(Item.id == item_id))
+    if item is None:
+        raise HTTPException(404, f"There is no item {item_id}.")
+    require_match(if_match, item.version)
+    item.count = change.count
     return {"id": item.id, "count": item.count}

@@ -1,0 +1,102 @@
+"""The README's commands do what it says, on a clone with nothing but what is in the repository."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.harness import content
+from tests.harness.combinations import combinations
+from tests.harness.commands import run
+from tests.harness.questions import ROOT, questions
+from tests.harness.rendering import Template
+from tests.harness.servers import server_url
+from tests.harness.snapshot import git
+
+SCAFFOLD = "pip install uv && uvx copier copy --defaults . ../my-service"
+TEST = "pip install uv && uv run pytest"
+
+README = ROOT.joinpath("README.md").read_text(encoding="utf-8") if ROOT.joinpath("README.md").exists() else ""
+
+A_PERSON = {
+    f"GIT_{role}_{what}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "A person"), ("EMAIL", "person@example.com"))
+}
+
+
+@pytest.fixture
+def clone(template: Template, tmp_path: Path) -> Path:
+    git(tmp_path, "clone", "--quiet", str(template.repository), "template")
+    return tmp_path / "template"
+
+
+def _without_pip(command: str) -> str:
+    # The one part that would change this machine.
+    return command.removeprefix("pip install uv && ")
+
+
+def test_readme_has_the_commands() -> None:
+    blocks = re.findall(r"```(?:bash|sh|console)\n(.*?)```", README, re.DOTALL)
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
+    assert SCAFFOLD in lines
+    assert TEST in lines
+    assert "uv run poe dev" in README
+
+
+def test_readme_lists_every_question_and_every_choice() -> None:
+    rows = {cells[1].strip(" `"): line for line in README.splitlines() if len(cells := line.split("|")) > 3}
+    for name, question in questions().items():
+        for choice in question.choices:
+            assert f"`{str(choice).lower() if isinstance(choice, bool) else choice}`" in rows[name], (name, choice)
+
+
+@pytest.mark.slow
+def test_scaffolding_and_the_steps_that_it_prints(clone: Path, template: Template) -> None:
+    printed = run("bash", "-c", _without_pip(SCAFFOLD), cwd=clone).output
+    service = clone.parent / "my-service"
+    in_process = template.render({})
+    names = [
+        {path.relative_to(folder).as_posix() for path in content.files(folder)} for folder in (service, in_process)
+    ]
+    assert names[0] == names[1]
+    for name in names[0] - {".copier-answers.yml"}:
+        assert service.joinpath(name).read_bytes() == in_process.joinpath(name).read_bytes(), name
+
+    steps = re.findall(r"^ +\d\. (.+)$", printed, re.MULTILINE)
+    assert [step.split("  ")[0] for step in steps[2:4]] == ["uv run pytest", "uv run poe dev"], printed
+    as_printed = "\n".join(["set -e", *steps[:2], "git status --porcelain", "git log --format=%s"])
+    output = run("bash", "-c", as_printed, cwd=clone, env=A_PERSON).output
+    assert output.rstrip().endswith("Start from the template"), output
+
+
+@pytest.mark.slow
+def test_a_clone_runs_its_tests(clone: Path) -> None:
+    """One step of one combination stands for all: what they need is in the repository, and in nobody's home."""
+    selection = f"-k '{combinations()[0]} and test_render'"
+    command = f"{_without_pip(TEST)} {selection}"
+    output = run(
+        "bash", "-c", command, cwd=clone, env={"TEST_DATABASE_URL": server_url(), "UV_PYTHON": sys.executable}
+    ).output
+    assert "1 passed" in output
+
+
+def test_ci_shares_out_every_combination() -> None:
+    """The workflow's jobs take their share from the list that the tests are made of."""
+
+    def listed(*options: str) -> list[str]:
+        command = [sys.executable, "-m", "tests.harness.combinations", *options]
+        printed = subprocess.run(command, cwd=ROOT, env=os.environ, check=True, capture_output=True, text=True).stdout
+        names = json.loads(printed)
+        assert isinstance(names, list)
+        return names
+
+    groups = listed("--groups")
+    for name in listed():
+        assert len([group for group in groups if group in name]) == 1

@@ -1,0 +1,162 @@
+"""The default service as a person meets it: it runs, it stops, and its own tests need nothing and leave nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.commands import run
+from tests.harness.processes import Running, data_folders, free_port, running, still_alive
+from tests.harness.questions import Answers
+from tests.harness.rendering import Template
+from tests.harness.services import OWN_INTERPRETER, Service
+
+pytestmark = pytest.mark.slow
+
+GONE_WITHIN = 15.0  # seconds
+NOBODY = 65534
+
+
+def _make(template: Template, folder: Path, answers: Answers) -> Service:
+    service = Service(template.render_to(folder, answers), folder / ".venv")
+    service.install()
+    return service
+
+
+@pytest.fixture(scope="module")
+def service(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    return _make(template, tmp_path_factory.mktemp("running") / "my-service", {})
+
+
+@pytest.fixture(scope="module")
+def sqlite_service(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    return _make(template, tmp_path_factory.mktemp("running") / "sqlite-service", {"driver": "aiosqlite"})
+
+
+def _call(url: str, body: Any = None) -> tuple[int, Any]:
+    request = urllib.request.Request(url, headers={"Content-Type": "application/json"})
+    request.data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(request, timeout=10) as response:
+        text = response.read().decode()
+        return response.status, json.loads(text) if "json" in response.headers["Content-Type"] else text
+
+
+def _is_ready(base: str) -> bool:
+    try:
+        return _call(f"{base}/health/ready")[0] == 200
+    except OSError:
+        return False
+
+
+def _use(base: str) -> None:
+    """What a newcomer does with the example."""
+    assert "swagger" in _call(f"{base}/docs")[1].lower()
+    status, hero = _call(f"{base}/heroes", {"name": "Deadpond", "secret_name": "Dive Wilson"})
+    assert status == 201
+    assert "secret_name" not in hero
+    status, page = _call(f"{base}/heroes")
+    assert (status, [each["name"] for each in page["items"]]) == (200, ["Deadpond"])
+    with pytest.raises(urllib.error.HTTPError) as error:
+        _call(f"{base}/heroes", {"name": ""})
+    error.value.close()
+    assert error.value.code == 422
+
+
+def _run_and_stop(service: Service, signal_number: signal.Signals) -> None:
+    port = free_port()
+    with running("uv", "run", "poe", "dev", cwd=service.folder, env={**service.uv_variables, "PORT": str(port)}) as dev:
+        base = f"http://127.0.0.1:{port}"
+        dev.wait_for("/health/ready answers 200", lambda: _is_ready(base))
+        _use(base)
+        processes = dev.descendants()
+        dev.signal(signal_number)
+        assert still_alive(processes, GONE_WITHIN) == [], dev.output
+
+
+def test_dev_runs_and_leaves_nothing_after_ctrl_c(service: Service) -> None:
+    _run_and_stop(service, signal.SIGINT)
+
+
+def test_dev_keeps_its_data_and_leaves_nothing_after_a_kill(service: Service) -> None:
+    """Runs after the test above, on the data that it left."""
+    port = free_port()
+    with running("uv", "run", "poe", "dev", cwd=service.folder, env={**service.uv_variables, "PORT": str(port)}) as dev:
+        base = f"http://127.0.0.1:{port}"
+        dev.wait_for("/health/ready answers 200", lambda: _is_ready(base))
+        assert [each["name"] for each in _call(f"{base}/heroes")[1]["items"]] == ["Deadpond"]
+        processes = dev.descendants()
+        dev.signal(signal.SIGKILL)
+        assert still_alive(processes, GONE_WITHIN) == [], dev.output
+
+
+def test_dev_on_sqlite_runs_and_leaves_nothing_after_ctrl_c(sqlite_service: Service) -> None:
+    _run_and_stop(sqlite_service, signal.SIGINT)
+
+
+def test_every_check_passes(service: Service) -> None:
+    service.uv_run("poe", "check")
+
+
+def test_suite_starts_its_own_server_and_shares_it_among_processes(service: Service) -> None:
+    """Without any set-up, as the README says, and as whoever runs this: root in a container, a user elsewhere."""
+    service.uv_run("pytest", "-n", "2")
+
+
+def test_killed_suite_leaves_no_server_and_no_data(service: Service) -> None:
+    def has_a_server(suite: Running) -> set[Path]:
+        return data_folders(suite.descendants())
+
+    with running("uv", "run", "--no-sync", "pytest", cwd=service.folder, env=service.uv_variables) as suite:
+        folders = suite.wait_for("a server", lambda: has_a_server(suite))
+        suite.wait_for("the first test", lambda: "test session starts" in suite.output)
+        processes = suite.descendants()
+        suite.signal(signal.SIGKILL)
+        assert still_alive(processes, GONE_WITHIN) == []
+        assert [folder for folder in folders if folder.exists()] == []
+
+
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """A folder that other users can enter, which pytest's own are not."""
+    folder = Path(tempfile.mkdtemp(prefix="template-tests-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def _interpreter_for_everyone() -> str | None:
+    for python in (OWN_INTERPRETER, "/usr/bin/python3", "/usr/local/bin/python3"):
+        script = "import sys; assert sys.version_info >= (3, 11); print(sys.executable)"
+        command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", python, "-c", script]
+        found = subprocess.run(command, check=False, capture_output=True, text=True, cwd="/")
+        if found.returncode == 0:
+            return found.stdout.strip()
+    return None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="all of this runs as a plain user already")
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
+def test_suite_passes_as_a_plain_user(template: Template, public_folder: Path) -> None:
+    interpreter = _interpreter_for_everyone()
+    if interpreter is None:
+        pytest.skip("no Python that a plain user could run")
+    folder = template.render_to(public_folder / "service", {})
+    service = Service(folder, folder / ".venv", interpreter)
+    service.install()
+    for path in [folder, *folder.rglob("*")]:
+        if ".venv" not in path.parts:
+            os.chown(path, NOBODY, NOBODY)
+    user = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    python = service.environment / "bin" / "python"
+    run(*user, python, "-m", "pytest", cwd=folder, env={"HOME": str(folder), "PATH": "/usr/bin:/bin:/usr/sbin"})
