@@ -14,6 +14,7 @@ from tests.harness.combinations import combinations
 from tests.harness.rendering import Template
 from tests.harness.report import RunReport, WorkerReport
 from tests.harness.servers import install_pgbouncer, shared_postgres
+from tests.harness.services import Environments
 from tests.harness.steps import WholeCombinations
 
 _run = pytest.StashKey[ExitStack]()
@@ -68,6 +69,7 @@ def template(run_folder: Path) -> Template:
 
 
 @pytest.fixture(scope="session")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where this process keeps the environments that the services it tests are installed to."""
-    return tmp_path_factory.getbasetemp() / "environments"
+def environments(pytestconfig: pytest.Config, run_folder: Path) -> Environments:
+    """The environments that services are installed to."""
+    cache = pytestconfig.cache
+    return Environments(run_folder if cache is None else cache.mkdir("environments"))

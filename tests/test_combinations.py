@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,13 @@ import pytest
 from tests.harness import content
 from tests.harness.combinations import Combination, combinations
 from tests.harness.commands import run
-from tests.harness.questions import ROOT
 from tests.harness.rendering import Template
 from tests.harness.servers import find_pgbouncer, scratch_database, server_url
-from tests.harness.services import Service, dependencies_digest
+from tests.harness.services import Environments, Service
 from tests.harness.steps import STEPS
 
 RUFF = Path(sys.executable).with_name("ruff")
 ROUND_TRIP = Path(__file__).with_name("harness") / "alembic_round_trip.py"
-MYPY_CACHE = ROOT / ".mypy_cache" / "services"
 
 
 class InstalledService:
@@ -45,10 +44,11 @@ class InstalledService:
 
 @pytest.fixture(scope="class")
 def service(
-    combination: Combination, template: Template, tmp_path_factory: pytest.TempPathFactory, environments: Path
-) -> Service:
+    combination: Combination, template: Template, tmp_path_factory: pytest.TempPathFactory, environments: Environments
+) -> Iterator[Service]:
     folder = template.render_to(tmp_path_factory.mktemp("services") / str(combination), combination.answers)
-    return Service(folder, environments / f"{combination.driver}-{dependencies_digest(folder)}")
+    with environments.borrow(combination.driver) as environment:
+        yield Service(folder, environment)
 
 
 @pytest.fixture(scope="class")
@@ -87,9 +87,8 @@ class TestCombination:
     @pytest.mark.types
     @pytest.mark.slow
     def test_types(self, installed: InstalledService) -> None:
-        # Each process has its cache, and keeps it for the next run.
-        cache = MYPY_CACHE / os.environ.get("PYTEST_XDIST_WORKER", "main")
-        installed.get().uv_run("mypy", "--cache-dir", str(cache))
+        service = installed.get()
+        service.uv_run("mypy", "--cache-dir", str(service.environment / "mypy-cache"))
 
     @pytest.mark.dependencies
     @pytest.mark.slow

@@ -63,7 +63,6 @@ def test_lowest_python_is_the_same_everywhere(packaging: Packaging, renders: dic
     folder = renders[packaging]
     project = tomllib.loads(folder.joinpath("pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["requires-python"] == f">={packaging.python_version}"
-    assert folder.joinpath(".python-version").read_text(encoding="utf-8") == f"{packaging.python_version}\n"
     assert f"FROM python:{packaging.python_version}-" in folder.joinpath("Dockerfile").read_text(encoding="utf-8")
 
 

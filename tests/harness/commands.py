@@ -20,7 +20,7 @@ _NOT_INHERITED = (
     *("DATABASE_", "TEST_DATABASE_URL", "LOG_LEVEL", "LOG_FORMAT", "MAX_BODY_SIZE", "PORT", "REQUIRE_PGBOUNCER"),
     # Settings of the run that tests it. Without byte code every process would compile its imports anew.
     *("PYTEST", "PY_COLORS", "COV_", "COVERAGE_", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME"),
-    *("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "UV_RUN_RECURSION_DEPTH", "COPIER_"),
+    *("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "UV_RUN_RECURSION_DEPTH", "COPIER_", "TEMPLATE_TESTS_COMBINATIONS"),
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GITHUB_ACTIONS"),
 )
 
@@ -68,6 +68,7 @@ def run(
     with tempfile.TemporaryFile() as stream:
         process = subprocess.Popen(
             words,
+            executable=program(words),
             cwd=cwd,
             env=clean_environment(env or {}),
             stdin=subprocess.DEVNULL,
@@ -94,6 +95,11 @@ def run(
         f"the command {ending} after {time.perf_counter() - started:.1f} s. To repeat it:\n\n"
         f"    {command_line(words, cwd, env or {})}\n\n{last_lines(output)}"
     )
+
+
+def program(words: list[str]) -> str | None:
+    """The file to run for the first word: for uv the one that runs these tests, and not a version manager's shim."""
+    return os.environ.get("UV") if words[0] == "uv" else None
 
 
 def command_line(words: list[str], cwd: Path, env: Mapping[str, str | Path]) -> str:

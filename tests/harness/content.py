@@ -9,14 +9,7 @@ from pathlib import Path
 from tests.harness.combinations import Combination
 
 TOP_LEVEL = {
-    *(
-        ".copier-answers.yml",
-        ".dockerignore",
-        ".env.example",
-        ".gitignore",
-        ".pre-commit-config.yaml",
-        ".python-version",
-    ),
+    *(".copier-answers.yml", ".dockerignore", ".env.example", ".gitignore", ".pre-commit-config.yaml"),
     *("Dockerfile", "LICENSE", "README.md", "compose.yaml", "pyproject.toml"),
     *("devtools", "docs", "src", "tests"),
 }

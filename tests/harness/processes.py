@@ -16,7 +16,7 @@ from typing import IO, TypeVar
 
 import psutil
 
-from tests.harness.commands import clean_environment, command_line, last_lines
+from tests.harness.commands import clean_environment, command_line, last_lines, program
 
 T = TypeVar("T")
 
@@ -66,6 +66,7 @@ def running(*command: str | Path, cwd: Path, env: Mapping[str, str]) -> Iterator
     with tempfile.NamedTemporaryFile() as output:
         process = subprocess.Popen(
             words,
+            executable=program(words),
             cwd=cwd,
             env=clean_environment(env),
             stdin=subprocess.DEVNULL,

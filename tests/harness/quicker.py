@@ -1,25 +1,40 @@
-"""Copier renders this template hundreds of times in one run, with the same few hundred Jinja snippets each time."""
+"""Copier renders this template hundreds of times in one run, from the same commit and with the same Jinja snippets."""
 
 from __future__ import annotations
 
-from functools import cache
+import atexit
+import shutil
+from functools import cache, cached_property
 from typing import Any
 
 import jinja2
 import yaml
 from copier import _main
+from copier._template import Template
+
+_LEARNT_FROM_GIT = ("local_abspath", "commit", "commit_hash", "version", "git_index_modes")
+"""What Copier asks git about a template; the first of them makes a clone."""
 
 
 @cache
 def make_copier_quicker() -> None:
-    """Parse with libyaml, compile each snippet once, and leave out a git command per file that matters only on Windows.
+    """Do once what Copier does for every render: compile snippets, clone the template, ask git about the clone.
 
     What is rendered stays the same: ``test_readme.py`` holds it against what the real command line renders. A release
     of Copier without these internals is merely slower.
     """
     if yaml.__with_libyaml__:
         yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[misc, assignment]
+    _compile_once()
+    for name in _LEARNT_FROM_GIT:
+        if isinstance(vars(Template).get(name), cached_property):
+            _learn_once(name)
+    # A git command per file, which matters on Windows only.
+    if hasattr(_main.Worker, "_sync_git_index_executable_bit"):
+        _main.Worker._sync_git_index_executable_bit = lambda *_, **__: None  # type: ignore[method-assign]  # noqa: SLF001
 
+
+def _compile_once() -> None:
     compiled: dict[Any, Any] = {}
     compile_really = jinja2.Environment.compile
 
@@ -33,5 +48,25 @@ def make_copier_quicker() -> None:
         return compiled[key]
 
     jinja2.Environment.compile = compile_once  # type: ignore[method-assign]
-    if hasattr(_main.Worker, "_sync_git_index_executable_bit"):
-        _main.Worker._sync_git_index_executable_bit = lambda *_, **__: None  # type: ignore[method-assign]  # noqa: SLF001
+
+
+def _learn_once(name: str) -> None:
+    """Keep a property of templates for the next render of the same tag, and the clone until this process ends."""
+    learnt: dict[tuple[str, str], Any] = {}
+    learn_really = vars(Template)[name].func
+
+    def learn_once(self: Template) -> Any:
+        if self.ref is None:
+            return learn_really(self)
+        key = (self.url, self.ref)
+        if key not in learnt:
+            learnt[key] = learn_really(self)
+            clone = getattr(self, "_temp_clone_path", None)
+            if clone is not None:
+                atexit.register(shutil.rmtree, clone, ignore_errors=True)
+                self._temp_clone_path = None  # Or Copier would remove it after this render.
+        return learnt[key]
+
+    once = cached_property(learn_once)
+    once.__set_name__(Template, name)
+    setattr(Template, name, once)

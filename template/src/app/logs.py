@@ -50,12 +50,16 @@ def configure_logging(settings: LogSettings) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level)
+    # At DEBUG some libraries write every value that they send to the database, and values are personal data.
+    root.setLevel(max(level, logging.INFO))
+    logging.getLogger("app").setLevel(level)
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
     # The service logs its requests itself, with more to tell.
     logging.getLogger("uvicorn.access").handlers = []
     logging.getLogger("uvicorn.access").propagate = False
+    # For its echo, SQLAlchemy adds a handler of its own where it finds none, and each line would appear twice.
+    logging.getLogger("sqlalchemy.engine.Engine").handlers = [logging.NullHandler()]
     # Alembic announces each of its plug-ins.
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)

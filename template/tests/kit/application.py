@@ -109,12 +109,11 @@ class Served:
 @asynccontextmanager
 async def serving(app: FastAPI) -> AsyncIterator[Served]:
     """Serve the application on a free port of this machine."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5))
-    serve = asyncio.create_task(server.serve())
-    while not server.started:
-        if serve.done():
-            await serve
-        await asyncio.sleep(0.01)
+    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
     try:
         yield Served(
             port=server.servers[0].sockets[0].getsockname()[1],
@@ -122,14 +121,13 @@ async def serving(app: FastAPI) -> AsyncIterator[Served]:
             connections=lambda: len(server.server_state.connections),
         )
     finally:
-        server.should_exit = True
-        await serve
+        await server.shutdown()
 
 
 async def eventually(condition: Callable[[], bool], *, seconds: float = 10) -> None:
     """Wait until the condition holds; raises TimeoutError after so many seconds."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what it asks about has no event to wait for
             await asyncio.sleep(0.005)
 
 

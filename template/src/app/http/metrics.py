@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric, SummaryMet
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import Scope
 
 from app.database.sessions import Database
@@ -39,7 +39,7 @@ class HttpMetrics:
         )
 
     def observe(self, scope: Scope, status: int, seconds: float) -> None:
-        """Count one request; status 0 stands for a client that left before it was answered."""
+        """Count one request; status 0 stands for one that was broken off before it was answered."""
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         route = getattr(scope.get("route"), "path", "unmatched")
         self._requests.labels(method, route, status).inc()
@@ -67,7 +67,7 @@ class PoolCollector(Collector):
         )
 
 
-@router.get("/metrics", response_class=Response, summary="Metrics in Prometheus' text format")
+@router.get("/metrics", response_class=PlainTextResponse, summary="Metrics in Prometheus' text format")
 async def read_metrics(request: Request) -> Response:
     """Return the metrics of this process."""
     metrics: HttpMetrics = request.app.state.metrics

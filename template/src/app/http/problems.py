@@ -7,6 +7,7 @@ from typing import Any, Final
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.utils import is_body_allowed_for_status_code
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
@@ -18,6 +19,8 @@ from app.http.request_id import current_request_id
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
+MAX_ERRORS: Final = 20
+"""How many of the fields that are refused a response names: a large body can be wrong in many thousand places."""
 
 log = structlog.get_logger()
 
@@ -70,12 +73,16 @@ def problem(
 
 
 async def _http_exception(_request: Request, error: HTTPException) -> Response:
+    if not is_body_allowed_for_status_code(error.status_code):
+        return Response(status_code=error.status_code, headers=error.headers)
     return problem(error.status_code, str(error.detail), headers=error.headers)
 
 
 async def _validation_error(_request: Request, error: RequestValidationError) -> Response:
     # The refused input is left out: it may be a secret, or text that cannot be encoded.
-    errors = [{"loc": list(item["loc"]), "msg": item["msg"], "type": item["type"]} for item in error.errors()]
+    errors = [
+        {"loc": list(item["loc"]), "msg": item["msg"], "type": item["type"]} for item in error.errors()[:MAX_ERRORS]
+    ]
     first = errors[0]
     detail = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
     return problem(422, detail, kind="validation", errors=errors)

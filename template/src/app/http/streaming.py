@@ -16,9 +16,10 @@ class JsonLinesResponse(StreamingResponse):
 
     media_type = "application/jsonl"
 
-    def __init__(self, first: bytes, rest: AsyncGenerator[bytes, None]) -> None:
+    # FastAPI reads the documented status from this signature.
+    def __init__(self, first: bytes, rest: AsyncGenerator[bytes, None], status_code: int = 200) -> None:
         self._rest = rest
-        super().__init__(self._chunks(first))
+        super().__init__(self._chunks(first), status_code)
 
     @classmethod
     async def start(cls, chunks: AsyncGenerator[bytes, None]) -> "JsonLinesResponse":

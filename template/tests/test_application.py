@@ -1,0 +1,23 @@
+"""The application as a server finds it."""
+
+import pytest
+from fastapi import FastAPI
+
+from app import main
+from tests.kit.application import running
+from tests.kit.output import captured_output
+
+
+async def test_application_is_built_from_the_environment_when_a_server_asks_for_it(
+    monkeypatch: pytest.MonkeyPatch, shared_database_url: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", shared_database_url)
+    with captured_output():
+        app = main.app
+        assert isinstance(app, FastAPI)
+        async with running(app) as service:
+            assert (await service.client.get("/health/ready")).status_code == 200
+
+
+def test_nothing_else_is_made_up() -> None:
+    assert not hasattr(main, "application")

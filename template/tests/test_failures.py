@@ -1,0 +1,104 @@
+"""What a client is told when something goes wrong: enough to act on, and nothing that is none of its business."""
+
+import httpx2
+from fastapi import HTTPException
+from sqlalchemy import text
+
+from app.database.dependencies import ReadSession
+from tests.conftest import MakeSettings
+from tests.kit.application import Running, all_connections_taken, application, running
+from tests.kit.items import Item
+from tests.kit.problems import assert_problem
+
+JSON = {"Content-Type": "application/json"}
+
+
+async def test_every_error_is_a_problem_in_the_same_form(client: httpx2.AsyncClient) -> None:
+    made = (await client.post("/items", json={"name": "taken"})).json()["id"]
+
+    assert_problem(await client.post("/items", content=b"\xff", headers=JSON), 400)
+    assert_problem(await client.get("/nowhere"), 404)
+    assert_problem(await client.get("/items/999"), 404)
+    assert_problem(await client.put("/items"), 405)
+    assert_problem(await client.post("/items", json={"name": "taken"}), 409, kind="unique-violation")
+    assert_problem(await client.patch(f"/items/{made}", json={"count": 1}, headers={"If-Match": '"7"'}), 412)
+    assert_problem(await client.post("/items", content=b" " * 2_000_000, headers=JSON), 413)
+    assert_problem(await client.post("/items", json={}), 422, kind="validation")
+    assert_problem(await client.get("/items", params={"cursor": "forged"}), 422, kind="invalid-cursor")
+    assert_problem(await client.post("/items/then/500", params={"name": "x"}), 500)
+    assert_problem(await client.post("/items/then/503", params={"name": "x"}), 503)
+
+
+async def test_refused_fields_are_named_and_their_values_are_not_repeated(client: httpx2.AsyncClient) -> None:
+    answer = await client.post("/items", json={"name": 1, "count": "swordfish"})
+    body = assert_problem(answer, 422, kind="validation")
+    assert [error["loc"] for error in body["errors"]] == [["body", "name"], ["body", "count"]]
+    assert body["detail"].startswith("body.name: ")
+    assert "swordfish" not in answer.text
+
+
+async def test_body_that_is_wrong_in_many_places_has_a_short_answer(client: httpx2.AsyncClient) -> None:
+    answer = await client.post("/items", json={"name": "x"} | {f"unknown{n}": 1 for n in range(1000)})
+    body = assert_problem(answer, 422, kind="validation")
+    assert len(body["errors"]) == 20
+
+
+async def test_method_that_is_not_allowed_is_answered_with_those_that_are(client: httpx2.AsyncClient) -> None:
+    answer = await client.delete("/items")
+    assert_problem(answer, 405)
+    assert answer.headers["Allow"]
+
+
+async def test_not_modified_has_no_body(service: Running) -> None:
+    @service.app.get("/probe")
+    async def probe() -> None:
+        raise HTTPException(304, headers={"ETag": '"1"'})
+
+    answer = await service.client.get("/probe")
+    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", '"1"')
+
+
+async def test_answer_to_a_failure_shows_neither_statement_nor_values_nor_credentials(service: Running) -> None:
+    client = service.client
+    await client.post("/items", json={"name": "swordfish"})
+    url = service.database.engines.write.url
+    for answer in (
+        await client.post("/items", json={"name": "swordfish"}),
+        await client.post("/items", json={"name": "orphan", "parent_id": 404}),
+        await client.post("/items/then/500", params={"name": "swordfish"}),
+        await client.post("/items/then/500", params={"name": "another"}),
+    ):
+        assert answer.status_code in {409, 500}
+        for secret in ("swordfish", "item", "INSERT", "Traceback", "sqlalchemy", url.database):
+            assert str(secret) not in answer.text
+
+
+async def test_mistake_in_a_statement_is_a_500(service: Running) -> None:
+    @service.app.get("/probe")
+    async def probe(session: ReadSession) -> None:
+        await session.execute(text("SELECT swordfish FROM nowhere"))
+
+    answer = await service.client.get("/probe")
+    assert_problem(answer, 500)
+    assert "nowhere" not in answer.text
+
+
+async def test_row_that_someone_else_has_locked_is_a_503_and_succeeds_later(make_settings: MakeSettings) -> None:
+    async with running(application(make_settings(database_lock_timeout=0.05))) as service:
+        async with service.database.transaction() as session:
+            session.add(Item(name="contended"))
+            await session.flush()
+            answer = await service.client.post("/items", json={"name": "contended"})
+            assert_problem(answer, 503, kind="lock-timeout")
+            assert answer.headers["Retry-After"] == "1"
+            await session.rollback()
+        assert (await service.client.post("/items", json={"name": "contended"})).status_code == 201
+
+
+async def test_exhausted_pool_is_a_503_that_says_when_to_retry_and_passes(make_settings: MakeSettings) -> None:
+    async with running(application(make_settings(database_pool_timeout=0.05))) as service:
+        async with all_connections_taken(service.database):
+            answer = await service.client.get("/items")
+            assert_problem(answer, 503, kind="pool-exhausted")
+            assert answer.headers["Retry-After"] == "1"
+        assert (await service.client.get("/items")).status_code == 200

@@ -1,0 +1,1 @@
+"""What clients rely on when they deal with teams."""
