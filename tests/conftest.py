@@ -8,22 +8,26 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.harness.combinations import combinations
+from tests.harness.leftovers import mark_this_run, remaining_processes
 from tests.harness.rendering import Template
 from tests.harness.report import RunReport, WorkerReport
-from tests.harness.servers import install_pgbouncer, shared_postgres
+from tests.harness.servers import install_pgbouncer, scratch_databases, shared_postgres
 from tests.harness.services import Environments
 from tests.harness.steps import WholeCombinations
 
 _run = pytest.StashKey[ExitStack]()
+_report = pytest.StashKey[RunReport]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(WorkerReport())
     if _starts_the_run(config):
-        config.pluginmanager.register(RunReport(config), "template-run-report")
+        config.stash[_report] = RunReport(config)
+        config.pluginmanager.register(config.stash[_report])
         combinations()
 
 
@@ -32,13 +36,20 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Start what the whole run shares before xdist starts the workers, which inherit this process's environment."""
     if not _starts_the_run(session.config) or session.config.option.collectonly:
         return
+    mark_this_run()
     install_pgbouncer()
     run = session.config.stash[_run] = ExitStack()
     folder = run.enter_context(tempfile.TemporaryDirectory(prefix="template-devtools-"))
     try:
         run.enter_context(shared_postgres(Path(folder)))
-    except RuntimeError as problem:
-        raise pytest.UsageError(str(problem)) from problem
+        before = scratch_databases()
+    except (RuntimeError, psycopg.OperationalError) as problem:
+        raise pytest.UsageError(f"There is no server for the tests: {problem}") from problem
+    run.callback(lambda: session.config.stash[_report].note_leftovers(_databases_since(before)))
+
+
+def _databases_since(before: list[str]) -> list[str]:
+    return [f"database {name}" for name in scratch_databases() if name not in before]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -48,7 +59,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeCombina
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    session.config.stash.get(_run, ExitStack()).close()
+    """Stop what the run shared, and look whether that was all."""
+    run = session.config.stash.get(_run, None)
+    if run is not None:
+        report = session.config.stash[_report]
+        run.close()
+        report.note_leftovers(remaining_processes())
+        if report.leftovers and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def _starts_the_run(config: pytest.Config) -> bool:

@@ -117,6 +117,8 @@ class TestCombination:
         if combination.pool == "pgbouncer" and (find_pgbouncer() or "CI" in os.environ):
             variables["REQUIRE_PGBOUNCER"] = "1"
         output = service.uv_run("pytest", env=variables).output
+        if "REQUIRE_PGBOUNCER" in variables:
+            assert re.search(r"^database: .*, behind PgBouncer in transaction mode$", output, re.MULTILINE), output
         assert re.search(r"\b\d+ passed\b", output), output
         assert not re.search(r"\b\d+ (skipped|xfailed|deselected|warnings?)\b", output), output
         assert service.project["tool"]["coverage"]["report"]["fail_under"] >= 95

@@ -17,18 +17,12 @@ from tests.harness.commands import run
 from tests.harness.questions import ROOT, questions
 from tests.harness.rendering import Template
 from tests.harness.servers import server_url
-from tests.harness.snapshot import git
+from tests.harness.snapshot import A_PERSON, git
 
 SCAFFOLD = "pip install uv && uvx copier copy --defaults . ../my-service"
 TEST = "pip install uv && uv run pytest"
 
 README = ROOT.joinpath("README.md").read_text(encoding="utf-8") if ROOT.joinpath("README.md").exists() else ""
-
-A_PERSON = {
-    f"GIT_{role}_{what}": value
-    for role in ("AUTHOR", "COMMITTER")
-    for what, value in (("NAME", "A person"), ("EMAIL", "person@example.com"))
-}
 
 
 @pytest.fixture

@@ -19,8 +19,10 @@ from tests.harness.combinations import refusal
 from tests.harness.commands import run
 from tests.harness.questions import Answers, text_questions
 from tests.harness.rendering import Template
+from tests.harness.snapshot import A_PERSON, TAG, commit_everything, git
 
-RUFF = Path(sys.executable).with_name("ruff")
+RUFF, COPIER = (Path(sys.executable).with_name(name) for name in ("ruff", "copier"))
+NEXT_TAG = "v10000"
 
 NASTY = {
     "plain": "Takes orders and ships them",
@@ -96,19 +98,25 @@ def _refusals(text: str) -> dict[str, str | None]:
     return {question: refusal({question: NASTY[text]}) for question in text_questions()}
 
 
-def _accepted(text: str) -> Answers:
-    # One render shows what a text does in every question that takes it.
-    return {question: NASTY[text] for question, reason in _refusals(text).items() if reason is None}
-
-
 @pytest.mark.parametrize("text", NASTY)
-def test_refusal_says_what_to_do(text: str) -> None:
+def test_text_is_refused_with_advice_or_comes_out_verbatim(text: str, template: Template, tmp_path: Path) -> None:
     for question, reason in _refusals(text).items():
-        if reason is None:
-            continue
-        _, _, advice = " ".join(reason.split()).partition(f"question '{question}': ")
-        assert ": " in advice, f"{question}: {reason!r} does not say how to mend the answer"
-        assert "invalid escape" not in advice
+        if reason is not None:
+            _, _, advice = " ".join(reason.split()).partition(f"question '{question}': ")
+            assert ": " in advice, f"{question}: {reason!r} does not say how to mend the answer"
+            assert "invalid escape" not in advice
+    # One render shows what a text does in every question that takes it.
+    answers: Answers = {question: NASTY[text] for question, reason in _refusals(text).items() if reason is None}
+    if not answers:
+        return
+    service = tmp_path / "service"
+    template.copy(service, answers)
+    _check_shown_verbatim(answers, service, usual=template.render({}))
+
+    # Written to YAML, read back and rendered again it is still the same.
+    before = _contents(service)
+    copier.run_recopy(service, defaults=True, overwrite=True, quiet=True, vcs_ref=copier.VcsRef.CURRENT)
+    assert _contents(service) == before
 
 
 def test_what_people_write_is_accepted() -> None:
@@ -117,50 +125,84 @@ def test_what_people_write_is_accepted() -> None:
             assert _refusals(text)[question] is None
 
 
-@pytest.mark.parametrize("text", NASTY)
-def test_accepted_text_comes_out_verbatim(text: str, template: Template, tmp_path: Path) -> None:
-    answers = _accepted(text)
-    if not answers:
-        return
-    service = tmp_path / "service"
-    template.copy(service, answers)
+UPDATED: dict[str, Answers] = {
+    "special characters": {
+        "project_name": "{{ 7 * 7 }} {% endraw %} # & * : %s ${{ x }} | - \N{ROCKET}",
+        "description": " ".join(
+            NASTY[text]
+            for text in (
+                *("double quotes", "triple double quotes", "triple single quotes", "backslashes", "jinja expression"),
+                *("half a jinja raw", "jinja comment", "github expression", "shell", "percent", "colon", "html"),
+                *("markdown", "right to left", "emoji", "ends with a backslash"),
+            )
+        ),
+        "user_name": '- &a *b !!python/object:os.system {{ x }} {% if %} it\'s "quoted" \\ # : @ `|>',
+    },
+    "other types": {"project_name": "1e3", "description": "null", "user_name": "2024-01-01"},
+}
 
-    parsed = dict(_parse_everything(service))
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answers", UPDATED.values(), ids=UPDATED)
+def test_update_leaves_text_as_it_was(answers: Answers, template: Template, tmp_path: Path) -> None:
+    """A real update, from the command line, to a release that changed one line."""
+    repository, service, fresh = (tmp_path / name for name in ("template", "service", "fresh"))
+    git(tmp_path, "clone", "--quiet", str(template.repository), str(repository))
+    copier.run_copy(str(repository), service, data=dict(answers), vcs_ref=TAG, defaults=True, quiet=True)
+    git(service, "init", "--quiet")
+    commit_everything(service, "Start from the template", "start")
+
+    with repository.joinpath("template", ".dockerignore").open("a", encoding="utf-8") as file:
+        file.write("new-in-this-release/\n")
+    commit_everything(repository, "Ignore one folder more", NEXT_TAG)
+    run(COPIER, "update", "--defaults", cwd=service, env=A_PERSON)
+
+    assert git(service, "ls-files", "--unmerged") == ""
+    assert list(service.rglob("*.rej")) == []
+    assert git(service, "status", "--porcelain") == " M .copier-answers.yml\n M .dockerignore\n"
+    copier.run_copy(str(repository), fresh, data=dict(answers), vcs_ref=NEXT_TAG, defaults=True, quiet=True)
+    assert _contents(service) == _contents(fresh)
+    _check_shown_verbatim(answers, service, usual=template.render({}))
+
+
+def _contents(service: Path) -> dict[str, bytes]:
+    names = {path: path.relative_to(service) for path in content.files(service)}
+    return {name.as_posix(): path.read_bytes() for path, name in names.items() if ".git" not in name.parts}
+
+
+def _check_shown_verbatim(answers: Answers, service: Path, *, usual: Path) -> None:
+    """Every answer is where it belongs, and every file that is not as usual is still valid and formatted."""
+    ordinary = _contents(usual)
+    affected = {name: data for name, data in _contents(service).items() if data != ordinary.get(name)}
+    parsed = {name: value for name, data in affected.items() if (value := _parse(name, data)) is not None}
     assert {name: parsed[".copier-answers.yml"][name] for name in answers} == answers
     for question, answer in answers.items():
-        assert _is_shown(str(answer), service, parsed), f"the answer to {question} is nowhere to be found"
+        assert _is_shown(str(answer), affected, parsed), f"the answer to {question} is nowhere to be found"
     if "description" in answers:
-        description = str(answers["description"])
-        assert parsed["pyproject.toml"]["project"]["description"] == description
-        assert description in service.joinpath("README.md").read_text(encoding="utf-8")
+        assert parsed["pyproject.toml"]["project"]["description"] == answers["description"]
+        assert str(answers["description"]) in affected["README.md"].decode()
     if answers.get("user_name"):
         assert parsed["pyproject.toml"]["project"]["authors"][0]["name"] == answers["user_name"]
-
-    usual = template.render({})
-    for name, parsed_file in parsed.items():
-        if isinstance(parsed_file, ast.AST) and (service / name).read_bytes() != (usual / name).read_bytes():
-            run(RUFF, "format", "--no-cache", "--check", "--diff", name, cwd=service)
-    _render_again(service)
+    modules = [name for name, value in parsed.items() if isinstance(value, ast.AST)]
+    if modules:
+        run(RUFF, "format", "--no-cache", "--check", "--diff", *modules, cwd=service)
 
 
-def _parse_everything(service: Path) -> Iterator[tuple[str, Any]]:
-    for path in content.files(service):
-        name, data = path.relative_to(service).as_posix(), path.read_bytes()
-        if path.suffix == ".toml":
-            yield name, tomllib.loads(data.decode())
-        elif path.suffix in {".yml", ".yaml"}:
-            yield name, yaml.safe_load(data.decode())
-        elif path.suffix == ".py":
-            yield name, ast.parse(data, name)
+def _parse(name: str, data: bytes) -> Any:
+    if name.endswith(".toml"):
+        return tomllib.loads(data.decode())
+    if name.endswith((".yml", ".yaml")):
+        return yaml.safe_load(data.decode())
+    return ast.parse(data, name) if name.endswith(".py") else None
 
 
-def _is_shown(answer: str, service: Path, parsed: dict[str, Any]) -> bool:
+def _is_shown(answer: str, affected: dict[str, bytes], parsed: dict[str, Any]) -> bool:
     """Whether an answer stands in some file other than the record of answers, as plain text or as a parsed string."""
     recorded = ".copier-answers.yml"
-    if any(answer in set(_strings(value)) for name, value in parsed.items() if name != recorded):
-        return True
-    return not answer.strip() or any(
-        answer in path.read_text(encoding="utf-8") for path in content.files(service) if path.name != recorded
+    return (
+        not answer.strip()
+        or any(answer in set(_strings(value)) for name, value in parsed.items() if name != recorded)
+        or any(answer in data.decode() for name, data in affected.items() if name != recorded)
     )
 
 
@@ -177,11 +219,3 @@ def _strings(value: Any) -> Iterator[str]:
         yield from (
             node.value for node in ast.walk(value) if isinstance(node, ast.Constant) and isinstance(node.value, str)
         )
-
-
-def _render_again(service: Path) -> None:
-    """The answers that were recorded render the same service: a text survives being written to YAML and read back."""
-    before = {path.relative_to(service): path.read_bytes() for path in content.files(service)}
-    copier.run_recopy(service, defaults=True, overwrite=True, quiet=True, vcs_ref=copier.VcsRef.CURRENT)
-    after = {path.relative_to(service): path.read_bytes() for path in content.files(service)}
-    assert after == before

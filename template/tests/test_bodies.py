@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
+from tests.kit.application import Running, exchange
 from tests.kit.problems import assert_problem
 
 JSON = {"Content-Type": "application/json"}
@@ -29,6 +30,12 @@ async def test_body_of_the_largest_size_is_taken(client: httpx2.AsyncClient) -> 
 async def test_body_that_says_that_it_is_too_large_is_refused(client: httpx2.AsyncClient) -> None:
     assert_problem(await client.post("/items", content=body_of(LIMIT + 1), headers=JSON), 413)
     assert await stored(client) == []
+
+
+async def test_body_that_says_that_it_is_too_large_is_not_waited_for(shared_service: Running) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % (LIMIT + 1))]
+    start, *_ = await exchange(shared_service.asgi, "POST", "/items", headers=headers, body=b"")
+    assert start["status"] == 413
 
 
 async def test_body_that_turns_out_too_large_is_refused(client: httpx2.AsyncClient) -> None:
@@ -83,7 +90,7 @@ BROKEN = {
 async def test_broken_body_is_refused(client: httpx2.AsyncClient, body: bytes) -> None:
     answer = await client.post("/items", content=body, headers=JSON)
     assert answer.status_code in {400, 422}
-    assert_problem(answer, answer.status_code)
+    assert_problem(answer, answer.status_code, kind="validation" if answer.status_code == 422 else None)
     assert await stored(client) == []
 
 

@@ -127,7 +127,9 @@ def add_stream(app: FastAPI, *, before_first_chunk: asyncio.Event | None = None)
 
     @app.get("/stream")
     async def stream(database: CurrentDatabase) -> JsonLinesResponse:
-        return await JsonLinesResponse.start(rows(database))
+        # Kept, so that it is not the garbage collector that closes it.
+        app.state.rows = rows(database)
+        return await JsonLinesResponse.start(app.state.rows)
 
     return connected
 
@@ -140,6 +142,26 @@ async def test_client_that_leaves_in_the_middle_of_a_stream_leaves_no_connection
         assert server.database.pool_status().checked_out == 1
         writer.close()
         await eventually(lambda: server.database.pool_status().checked_out == 0)
+
+
+async def test_stream_that_is_cancelled_while_its_client_takes_nothing_leaves_no_connection_behind(
+    service: Running,
+) -> None:
+    add_stream(service.app)
+    blocked = asyncio.Event()
+
+    async def block(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            blocked.set()
+            await asyncio.Event().wait()
+
+    request = asyncio.create_task(exchange(service.asgi, "GET", "/stream", on_message=block))
+    await blocked.wait()
+    assert service.database.pool_status().checked_out == 1
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert service.database.pool_status().checked_out == 0
 
 
 async def test_client_that_leaves_before_a_stream_begins_leaves_no_connection_behind(app: FastAPI) -> None:

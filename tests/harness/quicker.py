@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -20,6 +21,8 @@ _LEARNT_FROM_GIT = ("local_abspath", "commit", "commit_hash", "version", "git_in
 def make_copier_quicker() -> None:
     """Do once what Copier does for every render: compile snippets, clone the template, ask git about the clone.
 
+    And spare it from rendering the names of files that have no Jinja in them, each of which takes a new context.
+
     What is rendered stays the same: ``test_readme.py`` holds it against what the real command line renders. A release
     of Copier without these internals is merely slower.
     """
@@ -29,6 +32,7 @@ def make_copier_quicker() -> None:
     for name in _LEARNT_FROM_GIT:
         if isinstance(vars(Template).get(name), cached_property):
             _learn_once(name)
+    _leave_plain_names_alone()
     # A git command per file, which matters on Windows only.
     if hasattr(_main.Worker, "_sync_git_index_executable_bit"):
         _main.Worker._sync_git_index_executable_bit = lambda *_, **__: None  # type: ignore[method-assign]  # noqa: SLF001
@@ -48,6 +52,21 @@ def _compile_once() -> None:
         return compiled[key]
 
     jinja2.Environment.compile = compile_once  # type: ignore[method-assign]
+
+
+def _leave_plain_names_alone() -> None:
+    worker = _main.Worker
+    render_really, answers_relpath_really = worker._render_string, vars(worker)["answers_relpath"].fget  # noqa: SLF001
+
+    def render_string(self: _main.Worker, string: str, *args: Any, **options: Any) -> str:
+        return render_really(self, string, *args, **options) if "{" in string else string
+
+    def answers_relpath(self: _main.Worker) -> Path:
+        path = self.answers_file or self.template.answers_relpath
+        return Path(path) if "{" not in str(path) else Path(answers_relpath_really(self))
+
+    worker._render_string = render_string  # type: ignore[method-assign]  # noqa: SLF001
+    worker.answers_relpath = property(answers_relpath)  # type: ignore[assignment, method-assign]
 
 
 def _learn_once(name: str) -> None:

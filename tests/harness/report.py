@@ -14,6 +14,7 @@ import pytest
 from tests.harness.commands import CommandFailedError
 from tests.harness.questions import Answers, choices_missing_from
 from tests.harness.rendering import RENDERED
+from tests.harness.servers import find_pgbouncer
 from tests.harness.steps import STEPS, step_of
 
 QUICK_ENOUGH = 2.0
@@ -57,6 +58,7 @@ class RunReport:
         self._workers_cpu = 0.0
         self._rendered: list[Answers] = []
         self._never_rendered: list[str] = []
+        self.leftovers: list[str] = []
         self._finished = 0
         self._total = 0
         self._seconds: defaultdict[str, float] = defaultdict(float)
@@ -121,12 +123,38 @@ class RunReport:
             return
         self._write_table()
         self._write_slowest()
+        self._write_about_pgbouncer()
+        self._write_failures_of_the_run()
+        wall, cpu = time.perf_counter() - self._started, self._workers_cpu + process_cpu()
+        self._terminal.write_line(f"\n{wall:.0f} s of wall time, {cpu:.0f} s of CPU time, {os.cpu_count()} CPUs")
+
+    def note_leftovers(self, found: list[str]) -> None:
+        """Remember what the run should have taken away, to say so at its end."""
+        self.leftovers += found
+
+    def _write_failures_of_the_run(self) -> None:
         if self._never_rendered:
             self._terminal.write_line(
                 f"FAILED: never rendered by any test: {', '.join(self._never_rendered)}", red=True
             )
-        wall, cpu = time.perf_counter() - self._started, self._workers_cpu + process_cpu()
-        self._terminal.write_line(f"\n{wall:.0f} s of wall time, {cpu:.0f} s of CPU time, {os.cpu_count()} CPUs")
+        for leftover in self.leftovers:
+            self._terminal.write_line(f"FAILED: left behind by the run: {leftover}", red=True)
+
+    def _write_about_pgbouncer(self) -> None:
+        suites = [
+            combination
+            for combination, step in map(step_of, self._outcomes)
+            if step == "suite" and "-pgbouncer-" in combination
+        ]
+        if suites and find_pgbouncer() is None:
+            self._terminal.section("PgBouncer is missing", sep="!", red=True, bold=True)
+            self._terminal.write_line(
+                f"NOT TESTED: no PgBouncer was found and none could be installed, so {len(suites)} suites went "
+                "straight to PostgreSQL.\nInstall it (apt install pgbouncer), or name it in PGBOUNCER.",
+                red=True,
+            )
+        elif suites:
+            self._terminal.write_line(f"\n{len(suites)} suites went through PgBouncer ({find_pgbouncer()})")
 
     def _write_table(self) -> None:
         table: defaultdict[str, dict[str, str]] = defaultdict(dict)

@@ -70,10 +70,11 @@ def scratch_database() -> Iterator[str]:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def databases() -> set[str]:
-    """The names of all databases on the shared server."""
+def scratch_databases() -> list[str]:
+    """The databases on the shared server that only this harness or a generated suite can have made."""
     with psycopg.connect(server_url(), autocommit=True) as connection:
-        return {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+        query = "SELECT datname FROM pg_database WHERE datname ~ '^(scratch|test)_[0-9a-f_]+$' ORDER BY 1"
+        return [name for (name,) in connection.execute(query)]
 
 
 def find_pgbouncer() -> str | None:

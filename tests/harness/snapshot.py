@@ -14,6 +14,13 @@ from tests.harness.questions import ROOT
 
 TAG = "v9999"
 
+A_PERSON = {
+    f"GIT_{role}_{what}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "A person"), ("EMAIL", "person@example.com"))
+}
+"""The environment of someone whom git knows."""
+
 _IDENTITY = ("-c", "user.name=Template tests", "-c", "user.email=tests@example.com", "-c", "commit.gpgsign=false")
 
 
