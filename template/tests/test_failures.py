@@ -5,10 +5,11 @@ from fastapi import HTTPException
 from sqlalchemy import text
 
 from app.database.dependencies import ReadSession
-from tests.conftest import MakeSettings
+from tests.conftest import MakeSettings, settings_for
 from tests.kit.application import Running, all_connections_taken, application, running
 from tests.kit.items import Item
 from tests.kit.problems import assert_problem
+from tests.kit.server import TestServer
 
 JSON = {"Content-Type": "application/json"}
 
@@ -102,3 +103,10 @@ async def test_exhausted_pool_is_a_503_that_says_when_to_retry_and_passes(make_s
             assert_problem(answer, 503, kind="pool-exhausted")
             assert answer.headers["Retry-After"] == "1"
         assert (await service.client.get("/items")).status_code == 200
+
+async def test_database_that_does_not_exist_is_a_503(server: TestServer) -> None:
+    async with running(application(settings_for(server.url("no/such/database")))) as service:
+        answer = await service.client.get("/items")
+        assert_problem(answer, 503, kind="database-unavailable")
+        assert answer.headers["Retry-After"] == "1"
+        assert "no/such" not in answer.text

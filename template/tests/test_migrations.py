@@ -70,6 +70,16 @@ def expected_tables() -> set[str]:
     return {table.name for table in Base.metadata.tables.values()} | {"alembic_version"}
 
 
+def assert_clean(copy: Path, message: str) -> None:
+    """Check that the migration with this message looks like code of the service, and depends on none of it."""
+    (written,) = copy.rglob(f"*_{message}.py")
+    assert "app." not in written.read_text()
+    for check in (["check"], ["format", "--check"]):
+        ruff = [sys.executable, "-m", "ruff", *check, "--no-cache", str(written)]
+        done = subprocess.run(ruff, capture_output=True, text=True, check=False)  # noqa: S603
+        assert done.returncode == 0, done.stdout
+
+
 async def test_migrations_lead_to_what_the_models_say_and_back_and_there_again(url: str) -> None:
     assert await state(url) == (set(), frozenset())
     for _ in range(2):
@@ -119,15 +129,8 @@ async def test_migration_for_a_new_model_is_written_and_looks_like_the_rest(
     url: str, copy: Path, forgotten: Table
 ) -> None:
     await run_alembic(url, command.upgrade, "head")
-    before = set(copy.rglob("*.py"))
     await run_alembic_in(copy, url, command.revision, message="Remember", autogenerate=True)
-    (written,) = set(copy.rglob("*.py")) - before
-    assert written.name.endswith("_remember.py")
-    assert "app." not in written.read_text()
-    for check in (["check"], ["format", "--check"]):
-        ruff = [sys.executable, "-m", "ruff", *check, "--no-cache", str(written)]
-        done = subprocess.run(ruff, capture_output=True, text=True, check=False)  # noqa: S603
-        assert done.returncode == 0, done.stdout
+    assert_clean(copy, "remember")
 
     await run_alembic_in(copy, url, command.upgrade, "head")
     await run_alembic_in(copy, url, command.check)
@@ -137,10 +140,7 @@ async def test_migration_for_a_new_model_is_written_and_looks_like_the_rest(
 
 
 async def test_migration_to_be_written_by_hand_begins_as_a_file_that_works(url: str, copy: Path) -> None:
-    before = set(copy.rglob("*.py"))
     await run_alembic_in(copy, url, command.revision, message="By hand")
-    (written,) = set(copy.rglob("*.py")) - before
-    done = subprocess.run([sys.executable, "-m", "ruff", "check", str(written)], capture_output=True, check=False)  # noqa: S603
-    assert done.returncode == 0, done.stdout
+    assert_clean(copy, "by_hand")
     await run_alembic_in(copy, url, command.upgrade, "head")
     assert (await state(url))[0] == expected_tables()

@@ -1,4 +1,4 @@
-"""Settings come from the environment, are all written down in `.env.example`, and are checked before anything starts."""
+"""Settings come from the environment, are all in `.env.example`, and are checked before anything starts."""
 
 import re
 import subprocess
@@ -68,7 +68,7 @@ def test_time_that_could_not_be_kept_is_refused(monkeypatch: pytest.MonkeyPatch,
 
 def test_settings_do_not_change_afterwards() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        load_settings().log_level = "DEBUG"
+        load_settings().log_level = "DEBUG"  # type: ignore[misc]
 
 
 @pytest.fixture

@@ -39,14 +39,14 @@ async def run_alembic_in(
 
 def copy_migrations(folder: Path) -> None:
     """Copy the migrations and their configuration, so that a test can add to them."""
-    copytree(ROOT / "src/app/migrations", folder / "migrations", ignore=ignore_patterns("__pycache__"))
-    configuration = (ROOT / "pyproject.toml").read_text().replace('"app:migrations"', '"%(here)s/migrations"')
+    copytree(ROOT / "src/app/migrations", folder / "src/app/migrations", ignore=ignore_patterns("__pycache__"))
+    configuration = (ROOT / "pyproject.toml").read_text().replace('"app:migrations"', '"%(here)s/src/app/migrations"')
     (folder / "pyproject.toml").write_text(configuration)
 
 
 def add_migration(folder: Path, upgrade: str) -> None:
     """Add a migration to a copy; `upgrade` is the body of its function."""
-    versions = folder / "migrations/versions"
+    versions = folder / "src/app/migrations/versions"
     versions.mkdir(exist_ok=True)
     head = next(iter(head_revisions()), None)
     (versions / "added.py").write_text(
