@@ -104,6 +104,7 @@ async def test_exhausted_pool_is_a_503_that_says_when_to_retry_and_passes(make_s
             assert answer.headers["Retry-After"] == "1"
         assert (await service.client.get("/items")).status_code == 200
 
+
 async def test_database_that_does_not_exist_is_a_503(server: TestServer) -> None:
     async with running(application(settings_for(server.url("no/such/database")))) as service:
         answer = await service.client.get("/items")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.harness.combinations import Combination
+from tests.harness.questions import variables
 
 TOP_LEVEL = {
     *(".copier-answers.yml", ".dockerignore", ".env.example", ".gitignore", ".pre-commit-config.yaml"),
@@ -35,8 +36,11 @@ _TRACES: dict[str, dict[str, str]] = {
 }
 """Words that give away a choice, so none of them may stand in a service that chose otherwise."""
 
-_ADVICE = {"pgbouncer": "docs/"}
-"""Where a choice may be named by those who did not make it: any PostgreSQL service can grow to need PgBouncer."""
+_MAY_BE_NAMED = {
+    _TRACES["pool"]["pgbouncer"]: "docs/",  # Any PostgreSQL service can grow to need PgBouncer.
+    **dict.fromkeys(_TRACES["driver"].values(), "tests/test_url.py"),  # The URL of another database is refused.
+}
+"""Where a choice may be named by those who did not make it."""
 
 _POSTGRES_ONLY = r"postgres|pg_|pgserver|DATABASE_SCHEMA|DATABASE_STATEMENT_TIMEOUT|DATABASE_IDLE"
 
@@ -99,7 +103,7 @@ def problems_of_combination(folder: Path, combination: Combination) -> Iterator[
         searched = [
             pattern
             for pattern in patterns
-            if not (combination.uses_postgres and name.startswith(_ADVICE.get(pattern, "no such folder/")))
+            if not (combination.uses_postgres and name.startswith(_MAY_BE_NAMED.get(pattern, "no such folder/")))
         ]
         if combination.data_access == "direct" and name.startswith(CODE_FOLDERS):
             searched.append(r"repositor")
@@ -116,8 +120,8 @@ def _problems_of_a_file(path: Path, text: str) -> Iterator[str]:
         yield " no line end at its end"
     if text.endswith("\n\n") or text.startswith("\n"):
         yield " an empty line at its beginning or end"
-    # `{{` is a brace in a Python format string, and `${{` an expression of a GitHub workflow.
-    jinja = r"{%|{#|{{ " if path.suffix == ".py" else r"{%|{#|(?<!\$){{"
+    # Python has braces of its own, in strings; `${{` begins an expression of a GitHub workflow.
+    jinja = rf"{{%|{{{{-? *({'|'.join(variables())})\b" if path.suffix == ".py" else r"{%|{#|(?<!\$){{"
     for number, line in enumerate(text.split("\n"), start=1):
         if re.search(jinja, line):
             yield f"{number}: Jinja is left: {line.strip()}"

@@ -48,6 +48,13 @@ def questions() -> dict[str, Question]:
     }
 
 
+@cache
+def variables() -> list[str]:
+    """Every name that a file of the template can ask for: the questions, what is computed from them, Copier's own."""
+    config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    return [*(name for name in config if not name.startswith("_")), "_copier_conf", "_copier_answers"]
+
+
 def text_questions() -> list[str]:
     """The names of the questions that take any text."""
     return [question.name for question in questions().values() if question.is_text]

@@ -26,6 +26,9 @@ class PoolStatus(NamedTuple):
     waited_seconds: float
 
 
+_READ_ONLY = "This session only reads: use a WriteSession or `Database.transaction()` to write."
+
+
 class ReadOnlySession(Session):
     """A session that refuses to write, because without a transaction a write could be half done."""
 
@@ -33,13 +36,12 @@ class ReadOnlySession(Session):
 @event.listens_for(ReadOnlySession, "do_orm_execute")
 def _refuse_writes(state: ORMExecuteState) -> None:
     if state.is_insert or state.is_update or state.is_delete:
-        raise ReadOnlySessionError("This session only reads: use a WriteSession or `Database.transaction()` to write.")
+        raise ReadOnlySessionError(_READ_ONLY)
 
 
 @event.listens_for(ReadOnlySession, "before_flush")
-def _refuse_flush(session: Session, _context: object, _instances: object) -> None:
-    if session.new or session.dirty or session.deleted:
-        raise ReadOnlySessionError("This session only reads: use a WriteSession or `Database.transaction()` to write.")
+def _refuse_flush(_session: Session, _context: object, _instances: object) -> None:
+    raise ReadOnlySessionError(_READ_ONLY)
 
 
 class Database:
