@@ -36,11 +36,12 @@ _TRACES: dict[str, dict[str, str]] = {
 }
 """Words that give away a choice, so none of them may stand in a service that chose otherwise."""
 
-_MAY_BE_NAMED = {
-    _TRACES["pool"]["pgbouncer"]: "docs/",  # Any PostgreSQL service can grow to need PgBouncer.
-    **dict.fromkeys(_TRACES["driver"].values(), "tests/test_url.py"),  # The URL of another database is refused.
-}
-"""Where a choice may be named by those who did not make it."""
+_ADVICE = {"pgbouncer": "docs/"}
+"""Where a choice may be named by those who did not make it: any PostgreSQL service can grow to need PgBouncer."""
+
+_TESTS_OF_URLS = "tests/test_url.py"
+_SCHEME = re.compile(r"[\w+]+://")
+"""Tests may write down the URL of a database that is refused, and the one about URLs also what is said then."""
 
 _POSTGRES_ONLY = r"postgres|pg_|pgserver|DATABASE_SCHEMA|DATABASE_STATEMENT_TIMEOUT|DATABASE_IDLE"
 
@@ -103,7 +104,8 @@ def problems_of_combination(folder: Path, combination: Combination) -> Iterator[
         searched = [
             pattern
             for pattern in patterns
-            if not (combination.uses_postgres and name.startswith(_MAY_BE_NAMED.get(pattern, "no such folder/")))
+            if not (combination.uses_postgres and name.startswith(_ADVICE.get(pattern, "no such folder/")))
+            and not (name == _TESTS_OF_URLS and pattern in (*_TRACES["driver"].values(), _POSTGRES_ONLY))
         ]
         if combination.data_access == "direct" and name.startswith(CODE_FOLDERS):
             searched.append(r"repositor")
@@ -133,5 +135,5 @@ def _problems_of_a_file(path: Path, text: str) -> Iterator[str]:
 
 def _lines_with(path: Path, name: str, pattern: str) -> Iterator[str]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if re.search(pattern, line, re.IGNORECASE):
+        if re.search(pattern, _SCHEME.sub("", line) if name.startswith("tests/") else line, re.IGNORECASE):
             yield f"{name}:{number}: matches {pattern!r}: {line.strip()}"

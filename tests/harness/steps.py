@@ -7,7 +7,7 @@ from xdist.scheduler import LoadScopeScheduling
 STEPS = ("render", "format", "lint", "install", "types", "dependencies", "migrations", "suite")
 """In the order in which they run; ``test_combinations.py`` has a test for each."""
 
-_STAY_TOGETHER = ("tests/test_packaging.py", "tests/test_running_service.py")
+_STAY_TOGETHER = ("tests/test_packaging.py", "tests/test_readme.py", "tests/test_running_service.py")
 """Modules whose tests share something that is costly to make."""
 
 

@@ -61,5 +61,5 @@ def configure_logging(settings: LogSettings) -> None:
     logging.getLogger("uvicorn.access").propagate = False
     # For its echo, SQLAlchemy adds a handler of its own where it finds none, and each line would appear twice.
     logging.getLogger("sqlalchemy.engine.Engine").handlers = [logging.NullHandler()]
-    # Alembic announces each of its plug-ins.
-    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
+    # Alembic announces itself whenever readiness asks it for the revision; while it migrates, it is heard.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
