@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from copier.errors import CopierError
 
 from tests.harness.combinations import combinations
 from tests.harness.leftovers import mark_this_run, remaining_processes
@@ -28,7 +29,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if _starts_the_run(config):
         config.stash[_report] = RunReport(config)
         config.pluginmanager.register(config.stash[_report])
-        combinations()
+        try:
+            combinations()
+        except CopierError as problem:
+            raise pytest.UsageError(f"copier.yml cannot be used: {problem}") from problem
 
 
 @pytest.hookimpl(tryfirst=True)
