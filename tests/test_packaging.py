@@ -103,9 +103,9 @@ def test_compose_files_match_their_schema(renders: dict[Packaging, Path]) -> Non
 @pytest.mark.skipif(
     not has_docker_compose(), reason="the Docker client has no Compose; the schema is checked all the same"
 )
-@pytest.mark.parametrize("packaging", packagings(), ids=str)
-def test_compose_files_pass_docker_compose(packaging: Packaging, renders: dict[Packaging, Path]) -> None:
-    run("docker", "compose", "config", "--quiet", cwd=renders[packaging])
+def test_compose_files_pass_docker_compose(renders: dict[Packaging, Path]) -> None:
+    for folder in renders.values():
+        run("docker", "compose", "config", "--quiet", cwd=folder)
 
 
 def test_dockerfiles_pass_hadolint(renders: dict[Packaging, Path]) -> None:

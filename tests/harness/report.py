@@ -149,12 +149,12 @@ class RunReport:
         if suites and find_pgbouncer() is None:
             self._terminal.section("PgBouncer is missing", sep="!", red=True, bold=True)
             self._terminal.write_line(
-                f"NOT TESTED: no PgBouncer was found and none could be installed, so {len(suites)} suites went "
-                "straight to PostgreSQL.\nInstall it (apt install pgbouncer), or name it in PGBOUNCER.",
+                "NOT TESTED: no PgBouncer was found and none could be installed. Suites that went straight to "
+                f"PostgreSQL: {len(suites)}.\nInstall it (apt install pgbouncer), or name it in PGBOUNCER.",
                 red=True,
             )
         elif suites:
-            self._terminal.write_line(f"\n{len(suites)} suites went through PgBouncer ({find_pgbouncer()})")
+            self._terminal.write_line(f"\nSuites that went through PgBouncer ({find_pgbouncer()}): {len(suites)}")
 
     def _write_table(self) -> None:
         table: defaultdict[str, dict[str, str]] = defaultdict(dict)
