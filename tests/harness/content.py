@@ -120,7 +120,8 @@ def _problems_of_a_file(path: Path, text: str) -> Iterator[str]:
         yield " an empty file"
     if text and not text.endswith("\n"):
         yield " no line end at its end"
-    if text.endswith("\n\n") or text.startswith("\n"):
+    # The Apache licence begins with an empty line, and is quoted to the letter.
+    if text.endswith("\n\n") or (text.startswith("\n") and path.name != "LICENSE"):
         yield " an empty line at its beginning or end"
     # Python has braces of its own, in strings; `${{` begins an expression of a GitHub workflow.
     jinja = rf"{{%|{{{{-? *({'|'.join(variables())})\b" if path.suffix == ".py" else r"{%|{#|(?<!\$){{"

@@ -104,6 +104,7 @@ class RunReport:
         count = f"[{self._finished:>{len(str(self._total))}}/{self._total}]"
         colour = {"failed": {"red": True}, "skipped": {"yellow": True}}.get(outcome, {})
         self._terminal.write_line(f"{count} {what} {seconds:6.1f} s  {outcome}", **colour)
+        self._terminal.flush()  # Or nobody sees it in the log of a CI before hundreds have gathered.
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
