@@ -22,9 +22,9 @@ def body_of(size: int) -> bytes:
 
 
 async def test_body_of_the_largest_size_is_taken(client: httpx2.AsyncClient) -> None:
-# Too long for an index, should it be stored after all, and unlike anything that text compression makes short.
-    answer = await client.post("/items", content=body_of(LIMIT), headers=JSON)
     # What the endpoint makes of it afterwards is another matter.
+    answer = await client.post("/items", content=body_of(LIMIT), headers=JSON)
+    assert answer.status_code != 413
 
 
 async def test_body_that_says_that_it_is_too_large_is_refused(client: httpx2.AsyncClient) -> None:
