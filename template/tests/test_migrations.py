@@ -139,6 +139,20 @@ async def test_migration_for_a_new_model_is_written_and_looks_like_the_rest(
     assert (await state(url))[0] == expected_tables() - {forgotten.name}
 
 
+async def test_migration_for_a_changed_model_is_written_too(url: str, copy: Path, forgotten: Table) -> None:
+    await run_alembic(url, command.upgrade, "head")
+    await run_alembic_in(copy, url, command.revision, message="Remember", autogenerate=True)
+    await run_alembic_in(copy, url, command.upgrade, "head")
+
+    forgotten.c.name.nullable = True
+    forgotten.constraints -= {item for item in forgotten.constraints if isinstance(item, UniqueConstraint)}
+    await run_alembic_in(copy, url, command.revision, message="Change", autogenerate=True)
+    assert_clean(copy, "change")
+    await run_alembic_in(copy, url, command.upgrade, "head")
+    await run_alembic_in(copy, url, command.check)
+    await run_alembic_in(copy, url, command.downgrade, "-1")
+
+
 async def test_migration_to_be_written_by_hand_begins_as_a_file_that_works(url: str, copy: Path) -> None:
     await run_alembic_in(copy, url, command.revision, message="By hand")
     assert_clean(copy, "by_hand")
