@@ -20,18 +20,17 @@ from tests.harness.steps import STEPS, step_of
 QUICK_ENOUGH = 2.0
 """Seconds below which a test outside of the matrix gets no line of its own, unless it fails."""
 
-_CPU = "cpu_seconds"
 _RENDERED = "rendered"
 
 
 def process_cpu() -> float:
-    """CPU seconds of this process and of its children that have ended."""
+    """CPU seconds of this process and of all below it that have ended, such as xdist's workers and their commands."""
     usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 class WorkerReport:
-    """In the process that runs tests: failed commands without a traceback, and the CPU time that was used."""
+    """In the process that runs tests: failed commands without a traceback, and a record of what was rendered."""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -45,7 +44,6 @@ class WorkerReport:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         output = getattr(session.config, "workeroutput", None)
         if output is not None:
-            output[_CPU] = process_cpu()
             output[_RENDERED] = RENDERED
 
 
@@ -55,7 +53,6 @@ class RunReport:
     def __init__(self, config: pytest.Config) -> None:
         self._plugins = config.pluginmanager
         self._started = time.perf_counter()
-        self._workers_cpu = 0.0
         self._rendered: list[Answers] = []
         self._never_rendered: list[str] = []
         self.leftovers: list[str] = []
@@ -109,7 +106,6 @@ class RunReport:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         output = getattr(node, "workeroutput", {})
-        self._workers_cpu += output.get(_CPU, 0.0)
         self._rendered += output.get(_RENDERED, [])
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -126,7 +122,7 @@ class RunReport:
         self._write_slowest()
         self._write_about_pgbouncer()
         self._write_failures_of_the_run()
-        wall, cpu = time.perf_counter() - self._started, self._workers_cpu + process_cpu()
+        wall, cpu = time.perf_counter() - self._started, process_cpu()
         self._terminal.write_line(f"\n{wall:.0f} s of wall time, {cpu:.0f} s of CPU time, {os.cpu_count()} CPUs")
 
     def note_leftovers(self, found: list[str]) -> None:
