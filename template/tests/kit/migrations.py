@@ -58,12 +58,12 @@ def add_migration(folder: Path, upgrade: str) -> None:
     )
 
 
-async def upgrade_in_process(folder: Path, url: str, **environment: str) -> tuple[int, str]:
+async def upgrade_in_process(folder: Path, url: str) -> tuple[int, str]:
     """Run `alembic upgrade head` in a process of its own; return its exit status and what it wrote."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "alembic", "-c", str(folder / "pyproject.toml"), "upgrade", "head"),
         cwd=folder,
-        env=os.environ | {"DATABASE_URL": url} | environment,
+        env=os.environ | {"DATABASE_URL": url},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
