@@ -88,6 +88,21 @@ def combinations() -> list[Combination]:
     return [Combination(**answers) for answers in json.loads(os.environ[_HANDED_ON])]
 
 
+@cache
+def pairwise() -> frozenset[Combination]:
+    """A few of the combinations, in which every two answers that go together meet."""
+    chosen: list[Combination] = []
+    to_meet = {pair for combination in combinations() for pair in _pairs(combination)}
+    while to_meet:
+        chosen.append(max(combinations(), key=lambda combination: len(to_meet & _pairs(combination))))
+        to_meet -= _pairs(chosen[-1])
+    return frozenset(chosen)
+
+
+def _pairs(combination: Combination) -> set[tuple[object, ...]]:
+    return set(itertools.combinations(combination.answers.items(), 2))
+
+
 def groups() -> list[str]:
     """Prefixes of the combinations' names, each shared by those with the same driver and pool."""
     return sorted({combination.group for combination in combinations()})

@@ -20,6 +20,9 @@ from tests.harness.steps import STEPS, step_of
 QUICK_ENOUGH = 2.0
 """Seconds below which a test outside of the matrix gets no line of its own, unless it fails."""
 
+COVERAGE = "coverage"
+"""The property in which a suite's test records the coverage; the last column of the table."""
+
 _RENDERED = "rendered"
 
 
@@ -60,6 +63,7 @@ class RunReport:
         self._total = 0
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._outcomes: dict[str, str] = {}
+        self._coverage: dict[str, str] = {}
 
     @property
     def _terminal(self) -> Any:
@@ -89,8 +93,14 @@ class RunReport:
             # A failed teardown outweighs what was said before.
             self._outcomes[report.nodeid] = {"passed": "ok"}.get(report.outcome, report.outcome)
         if report.when == "teardown":
+            self._note_coverage(report)
             self._finished += 1
             self._write_line(report.nodeid)
+
+    def _note_coverage(self, report: pytest.TestReport) -> None:
+        properties = dict(report.user_properties)
+        if COVERAGE in properties:
+            self._coverage[step_of(report.nodeid)[0]] = str(properties[COVERAGE])
 
     def _write_line(self, nodeid: str) -> None:
         combination, step = step_of(nodeid)
@@ -168,11 +178,13 @@ class RunReport:
         widths = {step: max(len(step), *(len(row.get(step, "")) for row in table.values())) for step in steps}
         first = max(map(len, table))
         self._terminal.section("combination x step, seconds", sep="=")
-        self._terminal.write_line("  ".join([" " * first, *(f"{step:>{widths[step]}}" for step in steps), "  total"]))
+        heads = [f"{step:>{widths[step]}}" for step in steps]
+        self._terminal.write_line("  ".join([" " * first, *heads, "  total", "coverage"]))
         for combination in sorted(table):
             cells = [f"{table[combination].get(step, ''):>{widths[step]}}" for step in steps]
             failed = any("FAILED" in cell for cell in cells)
-            line = "  ".join([f"{combination:<{first}}", *cells, f"{totals[combination]:7.1f}"])
+            coverage = f"{self._coverage.get(combination, ''):>8}"
+            line = "  ".join([f"{combination:<{first}}", *cells, f"{totals[combination]:7.1f}", coverage])
             self._terminal.write_line(line, red=failed)
 
     def _write_slowest(self) -> None:
