@@ -57,6 +57,12 @@ def _databases_since(before: list[str]) -> list[str]:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are CPUs: for a quarter of its time a suite waits, for its server or for a timeout."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeCombinations:
     return WholeCombinations(config, log)
 

@@ -37,6 +37,13 @@ async def test_refused_change_is_not_recorded(client: httpx2.AsyncClient) -> Non
     assert await kinds(client, hero) == ["created"]
 
 
+async def test_change_that_changes_nothing_is_not_recorded(client: httpx2.AsyncClient) -> None:
+    hero = (await client.post("/heroes", json=HERO)).headers["Location"]
+    for nothing in ({}, {"name": HERO["name"]}):
+        assert (await client.patch(hero, json=nothing)).status_code == 200
+    assert await kinds(client, hero) == ["created"]
+
+
 async def test_event_is_recorded_after_the_answer_in_a_transaction_of_its_own(service: Running) -> None:
     async def events() -> int | None:
         async with service.database.read() as session:
