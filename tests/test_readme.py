@@ -16,7 +16,6 @@ from tests.harness.combinations import combinations
 from tests.harness.commands import run
 from tests.harness.questions import ROOT, questions
 from tests.harness.rendering import Template
-from tests.harness.servers import server_url
 from tests.harness.services import OWN_INTERPRETER
 from tests.harness.snapshot import A_PERSON, git
 
@@ -90,7 +89,7 @@ def test_scaffolding_and_the_steps_that_it_prints(
 def test_a_clone_runs_its_tests(clone: Path, environment: dict[str, str]) -> None:
     """One step of one combination stands for all: what they need is in the repository, and in nobody's home."""
     command = f"{TEST} -k '{combinations()[0]} and test_format'"
-    output = run("bash", "-c", command, cwd=clone, env={**environment, "TEST_DATABASE_URL": server_url()}).output
+    output = run("bash", "-c", command, cwd=clone, env=environment).output
     assert "1 passed" in output
 
 

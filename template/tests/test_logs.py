@@ -117,6 +117,7 @@ async def test_failing_background_task_is_logged_and_leaves_the_answer_alone(sha
 
     assert (answer.status_code, answer.json()) == (200, "answered")
     failed, request = log_lines(output)
+    assert (failed["event"], failed["level"]) == ("failed_after_response", "error")
     assert "a mistake in the task" in failed["exception"]
     assert request["status"] == 200
 

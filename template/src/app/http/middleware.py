@@ -52,7 +52,8 @@ class RequestMiddleware:
         try:
             await self._app(scope, limit_body(scope, receive, self._max_body_size), send_with_id)
         except Exception:
-            log.exception("request_failed", method=scope["method"], path=scope["path"], status=status)
+            event = "failed_after_response" if ended else "request_failed"
+            log.exception(event, method=scope["method"], path=scope["path"], status=status)
             if not status:
                 response = problem(500, "The service failed to answer. The request id finds the reason in the logs.")
                 await response(scope, receive, send_with_id)
