@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
+
+from tests.harness.questions import ROOT
 
 SHOWN_LINES = 60
 
@@ -66,25 +68,11 @@ def run(
     started = time.perf_counter()
     # A file, not a pipe: a child that outlives the command would keep a pipe open and this process waiting.
     with tempfile.TemporaryFile() as stream:
-        process = subprocess.Popen(
-            words,
-            executable=program(words),
-            cwd=cwd,
-            env=clean_environment(env or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
+        # Supervised, because it has to end with this process even if that is killed.
+        with supervisor().Supervised(
+            [program(words), *words[1:]], cwd=cwd, env=clean_environment(env or {}), log=stream
+        ) as process:
             exit_code: int | None = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            exit_code = None
-        finally:
-            if process.poll() is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
         stream.seek(0)
         output = stream.read().decode(errors="replace")
 
@@ -97,9 +85,21 @@ def run(
     )
 
 
-def program(words: list[str]) -> str | None:
+def program(words: list[str]) -> str:
     """The file to run for the first word: for uv the one that runs these tests, and not a version manager's shim."""
-    return os.environ.get("UV") if words[0] == "uv" else None
+    return os.environ.get("UV", "uv") if words[0] == "uv" else words[0]
+
+
+@cache
+def supervisor() -> ModuleType:
+    """The module by which generated services supervise their servers."""
+    file = ROOT / "template" / "devtools" / "supervisor.py"
+    specification = spec_from_file_location("template_supervisor", file)
+    assert specification is not None
+    assert specification.loader is not None
+    module = module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
 
 
 def command_line(words: list[str], cwd: Path, env: Mapping[str, str | Path]) -> str:

@@ -1,0 +1,23 @@
+"""Whatever a test starts ends with it, in whatever way it ends."""
+
+from __future__ import annotations
+
+import sys
+
+import psutil
+
+from tests.harness.processes import running, still_alive
+from tests.harness.questions import ROOT
+
+RUN = "import pathlib, sys; from tests.harness.commands import run; run(*sys.argv[1:], cwd=pathlib.Path())"
+
+
+def test_command_ends_when_whoever_runs_it_is_killed() -> None:
+    with running(sys.executable, "-c", RUN, "sleep", "600", cwd=ROOT, env={}) as runner:
+
+        def sleeping() -> list[psutil.Process]:
+            return [process for process in runner.descendants() if "sleep" in process.cmdline()[:1]]
+
+        found = runner.wait_for("the command", sleeping)
+        runner.process.kill()
+        assert not still_alive(found, 10)
