@@ -1,5 +1,7 @@
 """The application as a server finds it."""
 
+from pathlib import Path
+
 import pytest
 from fastapi import FastAPI
 
@@ -9,8 +11,9 @@ from tests.kit.output import captured_output
 
 
 async def test_application_is_built_from_the_environment_when_a_server_asks_for_it(
-    monkeypatch: pytest.MonkeyPatch, shared_database_url: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared_database_url: str
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # where there is no `.env`
     monkeypatch.setenv("DATABASE_URL", shared_database_url)
     with captured_output():
         app = main.app
