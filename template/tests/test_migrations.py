@@ -82,14 +82,13 @@ def assert_clean(copy: Path, message: str) -> None:
 
 async def test_migrations_lead_to_what_the_models_say_and_back_and_there_again(url: str) -> None:
     assert await state(url) == (set(), frozenset())
-    await run_alembic(url, command.upgrade, "head")
-    await run_alembic(url, command.check)
-    assert await state(url) == (expected_tables(), head_revisions())
+    for _ in range(2):
+        await run_alembic(url, command.upgrade, "head")
+        await run_alembic(url, command.check)
+        assert await state(url) == (expected_tables(), head_revisions())
 
-    await run_alembic(url, command.downgrade, "base")
-    assert await state(url) == ({"alembic_version"}, frozenset())
-    await run_alembic(url, command.upgrade, "head")
-    assert await state(url) == (expected_tables(), head_revisions())
+        await run_alembic(url, command.downgrade, "base")
+        assert await state(url) == ({"alembic_version"}, frozenset())
 
 
 async def test_model_without_a_migration_does_not_go_unnoticed(url: str, forgotten: Table) -> None:
@@ -133,6 +132,7 @@ async def test_migrations_for_new_and_changed_models_are_written_and_look_like_t
     await run_alembic_in(copy, url, command.revision, message="Remember", autogenerate=True)
     assert_clean(copy, "remember")
     await run_alembic_in(copy, url, command.upgrade, "head")
+    await run_alembic_in(copy, url, command.check)
     assert (await state(url))[0] == expected_tables()
 
     forgotten.c.name.nullable = True

@@ -9,12 +9,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from app.database.errors import ReadOnlySessionError
 from app.database.sessions import Database
-from tests.kit.items import Item
-
-
-async def count_of(database: Database, name: str) -> int | None:
-    async with database.read() as session:
-        return await session.scalar(select(Item.count).where(Item.name == name))
+from tests.kit.items import Item, count_of
 
 
 async def test_transaction_is_stored_when_its_block_has_ended(database: Database) -> None:

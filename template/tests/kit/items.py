@@ -41,6 +41,24 @@ class Item(Versioned, Timestamped, ItemBase):
     parts: Mapped[list["Item"]] = relationship(lazy="raise_on_sql")
 
 
+async def insert_item(database: Database, name: str) -> None:
+    """Store an item."""
+    async with database.transaction() as session:
+        session.add(Item(name=name))
+
+
+async def names(database: Database) -> set[str]:
+    """Return the names of the items that are stored."""
+    async with database.read() as session:
+        return set(await session.scalars(select(Item.name)))
+
+
+async def count_of(database: Database, name: str) -> int | None:
+    """Return the count of a stored item, or None if there is none of this name."""
+    async with database.read() as session:
+        return await session.scalar(select(Item.count).where(Item.name == name))
+
+
 class ItemCreate(BaseModel):
     """What a client may send, of every kind of field that can go wrong."""
 
