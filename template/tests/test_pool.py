@@ -25,7 +25,7 @@ async def test_whoever_gets_no_connection_in_time_is_refused_and_later_served(ma
                 with pytest.raises(PoolExhaustedError, match=r"within 0\.05 s") as refused:
                     async with unit_of_work():
                         pytest.fail("There was no connection left.")
-                assert 0.04 < perf_counter() - started < 2
+                assert 0.04 < perf_counter() - started < 10
                 assert classify(refused.value) is Failure.POOL_EXHAUSTED
         await insert_item(database, "later")
         assert await names(database) == {"later"}
@@ -50,7 +50,7 @@ async def test_those_who_wait_are_served_in_order_and_nobody_overtakes(make_sett
 
 
 async def test_cancelled_wait_takes_no_connection_and_loses_none(make_settings: MakeSettings) -> None:
-    async with open_database(make_settings(**at_most(1), database_pool_timeout=0.2)) as database:
+    async with open_database(make_settings(**at_most(1), database_pool_timeout=60)) as database:
         async with database.read():
             waiting = [asyncio.create_task(insert_item(database, f"item {number}")) for number in range(4)]
             await eventually(lambda: database.pool_status().waiting == 4)
@@ -63,8 +63,9 @@ async def test_cancelled_wait_takes_no_connection_and_loses_none(make_settings: 
         assert await names(database) == {"item 2", "item 3"}
         # There is still one connection, and no more than one.
         async with database.read():
-            with pytest.raises(PoolExhaustedError):
-                await insert_item(database, "too many")
+            one_more = asyncio.create_task(insert_item(database, "one more"))
+            await eventually(lambda: database.pool_status().waiting == 1)
+        await one_more
 
 
 async def test_burst_opens_no_more_connections_than_allowed_and_is_served_in_full(make_settings: MakeSettings) -> None:
@@ -86,7 +87,7 @@ async def test_status_tells_who_works_and_who_waits_and_how_long_they_waited(mak
                 await waiting
         status = database.pool_status()
         assert (status.checked_out, status.waiting, status.waits) == (0, 0, 1)
-        assert 0.04 < status.waited_seconds < 2
+        assert 0.04 < status.waited_seconds < 10
 
 
 async def test_connection_comes_back_whichever_way_the_work_ends(make_settings: MakeSettings) -> None:
@@ -121,16 +122,17 @@ async def test_work_can_be_cancelled_at_any_moment(make_settings: MakeSettings) 
     """Cancel at moments all over a transaction: no connection is lost, and success is only said of what is stored."""
     async with open_database(make_settings(**at_most(1))) as database:
         connections = count_connections(database)
-        await insert_item(database, "warm")
-        started = perf_counter()
-        await insert_item(database, "timed")
-        duration = perf_counter() - started
+        durations = []
+        for number in range(10):
+            started = perf_counter()
+            await insert_item(database, f"timed {number}")
+            durations.append(perf_counter() - started)
 
         moments, cancelled = 50, 0
         for moment in range(moments):
             name = f"item {moment}"
             task = asyncio.create_task(insert_item(database, name))
-            cancel_at = perf_counter() + 1.2 * duration * moment / moments
+            cancel_at = perf_counter() + 1.2 * min(durations) * moment / moments
             while perf_counter() < cancel_at and not task.done():  # noqa: ASYNC110 - the moment is all that counts
                 await asyncio.sleep(0)
             task.cancel()
