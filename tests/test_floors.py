@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.combinations import Combination
+from tests.harness.interpreters import OWN_VERSION
 from tests.harness.rendering import Template
 from tests.harness.servers import server_url
 from tests.harness.services import Environments, Service
@@ -25,7 +26,7 @@ def test_suite_passes_on_the_lowest_versions(
     combination: Combination, template: Template, environments: Environments, tmp_path: Path
 ) -> None:
     folder = template.render_to(tmp_path / "service", combination.answers)
-    with environments.borrow(f"{combination.driver}-lowest") as environment:
+    with environments.borrow(f"{combination.driver}-{OWN_VERSION}-lowest") as environment:
         service = Service(folder, environment)
         service.install("--resolution", "lowest-direct")
         # What is covered does not depend on the versions.

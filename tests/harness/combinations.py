@@ -89,18 +89,14 @@ def combinations() -> list[Combination]:
 
 
 @cache
-def pairwise() -> frozenset[Combination]:
-    """A few of the combinations, in which every two answers that go together meet."""
+def samples() -> frozenset[Combination]:
+    """A few of the combinations, in which every answer is given at least once."""
     chosen: list[Combination] = []
-    to_meet = {pair for combination in combinations() for pair in _pairs(combination)}
-    while to_meet:
-        chosen.append(max(combinations(), key=lambda combination: len(to_meet & _pairs(combination))))
-        to_meet -= _pairs(chosen[-1])
+    left = {answer for combination in combinations() for answer in combination.answers.items()}
+    while left:
+        chosen.append(max(combinations(), key=lambda combination: len(left & combination.answers.items())))
+        left -= chosen[-1].answers.items()
     return frozenset(chosen)
-
-
-def _pairs(combination: Combination) -> set[tuple[object, ...]]:
-    return set(itertools.combinations(combination.answers.items(), 2))
 
 
 def groups() -> list[str]:

@@ -1,13 +1,18 @@
-"""The Python interpreters of this machine that a service may run on."""
+"""The Python interpreters of this machine, and which combination runs on which."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
+from tests.harness.combinations import Combination, combinations
 from tests.harness.questions import questions
+
+OWN_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+"""What this test run itself runs on."""
 
 
 def versions() -> list[str]:
@@ -27,6 +32,38 @@ def find_interpreter(version: str) -> str | None:
         text=True,
     )
     return found.stdout.strip() if found.returncode == 0 else None
+
+
+def interpreter(version: str) -> str:
+    """Where a version is that is known to be here."""
+    found = find_interpreter(version)
+    assert found is not None, f"Python {version} has gone"
+    return found
+
+
+def further_versions() -> list[str]:
+    """The versions, beside this run's own, that are installed here; none where ``UV_PYTHON`` asks for just one."""
+    if "UV_PYTHON" in os.environ:
+        return []
+    return [version for version in versions() if version != OWN_VERSION and find_interpreter(version)]
+
+
+@cache
+def on_further_versions() -> dict[Combination, str]:
+    """Which combinations run on another version than this run's own: for each, one with PostgreSQL and one without."""
+    further = further_versions()
+    chosen: dict[Combination, str] = {}
+    for uses_postgres in (True, False):
+        alike = [combination for combination in combinations() if combination.uses_postgres is uses_postgres]
+        # As far apart as can be, so that they differ in as many answers.
+        apart = len(alike) // (len(further) + 1)
+        chosen |= {alike[apart * number]: version for number, version in enumerate(further, start=1)}
+    return chosen
+
+
+def version_for(combination: Combination) -> str:
+    """The version that a combination runs on."""
+    return on_further_versions().get(combination, OWN_VERSION)
 
 
 def _version_managers() -> list[str]:

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.harness.combinations import combinations
 from tests.harness.commands import CommandFailedError
+from tests.harness.interpreters import find_interpreter, version_for, versions
 from tests.harness.questions import Answers, choices_missing_from
 from tests.harness.rendering import RENDERED
 from tests.harness.servers import find_pgbouncer
@@ -179,13 +181,18 @@ class RunReport:
         first = max(map(len, table))
         self._terminal.section("combination x step, seconds", sep="=")
         heads = [f"{step:>{widths[step]}}" for step in steps]
-        self._terminal.write_line("  ".join([" " * first, *heads, "  total", "coverage"]))
+        self._terminal.write_line("  ".join([" " * first, *heads, "  total", "Python", "coverage"]))
+        pythons = {str(combination): version_for(combination) for combination in combinations()}
         for combination in sorted(table):
             cells = [f"{table[combination].get(step, ''):>{widths[step]}}" for step in steps]
             failed = any("FAILED" in cell for cell in cells)
             coverage = f"{self._coverage.get(combination, ''):>8}"
-            line = "  ".join([f"{combination:<{first}}", *cells, f"{totals[combination]:7.1f}", coverage])
+            total, python = f"{totals[combination]:7.1f}", f"{pythons[combination]:>6}"
+            line = "  ".join([f"{combination:<{first}}", *cells, total, python, coverage])
             self._terminal.write_line(line, red=failed)
+        missing = [version for version in versions() if find_interpreter(version) is None]
+        if missing:
+            self._terminal.write_line(f"Not installed here, so not tested: Python {', '.join(missing)}")
 
     def _write_slowest(self) -> None:
         others = sorted((nodeid for nodeid in self._seconds if not step_of(nodeid)[0]), key=self._seconds.__getitem__)
