@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import psutil
+import pytest
 
 from tests.harness.processes import running, still_alive
 from tests.harness.questions import ROOT
 
 RUN = "import pathlib, sys; from tests.harness.commands import run; run(*sys.argv[1:], cwd=pathlib.Path())"
+RUNNING = """
+import pathlib, sys, time
+from tests.harness.processes import running
+with running(*sys.argv[1:], cwd=pathlib.Path(), env={}):
+    time.sleep(600)
+"""
 
 
-def test_command_ends_when_whoever_runs_it_is_killed() -> None:
-    with running(sys.executable, "-c", RUN, "sleep", "600", cwd=ROOT, env={}) as runner:
+@pytest.mark.parametrize("script", [RUN, RUNNING], ids=["to its end", "for a while"])
+def test_command_ends_when_whoever_runs_it_is_killed(script: str) -> None:
+    with running(sys.executable, "-c", script, "sleep", "600", cwd=ROOT, env={}) as runner:
 
         def sleeping() -> list[psutil.Process]:
             return [process for process in runner.descendants() if "sleep" in process.cmdline()[:1]]
 
         found = runner.wait_for("the command", sleeping)
-        runner.process.kill()
+        runner.signal(signal.SIGKILL)
         assert not still_alive(found, 10)

@@ -89,14 +89,14 @@ def combinations() -> list[Combination]:
 
 
 @cache
-def samples() -> frozenset[Combination]:
-    """A few of the combinations, in which every answer is given at least once."""
-    chosen: list[Combination] = []
-    left = {answer for combination in combinations() for answer in combination.answers.items()}
-    while left:
-        chosen.append(max(combinations(), key=lambda combination: len(left & combination.answers.items())))
-        left -= chosen[-1].answers.items()
-    return frozenset(chosen)
+def samples() -> tuple[Combination, ...]:
+    """As few of the combinations as it takes for every answer to be given at least once."""
+    answers = {answer for combination in combinations() for answer in combination.answers.items()}
+    for size in range(1, len(combinations()) + 1):
+        for chosen in itertools.combinations(combinations(), size):
+            if answers == {answer for combination in chosen for answer in combination.answers.items()}:
+                return chosen
+    raise AssertionError("all of them together give every answer")
 
 
 def groups() -> list[str]:

@@ -6,17 +6,16 @@ import itertools
 import os
 import signal
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import psutil
 
-from tests.harness.commands import clean_environment, command_line, last_lines, program
+from tests.harness.commands import clean_environment, command_line, last_lines, program, supervisor
 
 T = TypeVar("T")
 
@@ -24,8 +23,8 @@ T = TypeVar("T")
 class Running:
     """A command that goes on, in a process group of its own, as in a terminal of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], described: str, output: IO[bytes]) -> None:
-        self.process = process
+    def __init__(self, process: Any, described: str, output: IO[bytes]) -> None:
+        self._process = process
         self._described = described
         self._output = output
 
@@ -37,7 +36,7 @@ class Running:
     def descendants(self) -> list[psutil.Process]:
         """The command and all processes below it, those in sessions of their own included."""
         with suppress(psutil.NoSuchProcess):
-            root = psutil.Process(self.process.pid)
+            root = psutil.Process(self._process.pid)
             return [root, *root.children(recursive=True)]
         return []
 
@@ -48,32 +47,25 @@ class Running:
             answer = probe()
             if answer:
                 return answer
-            assert self.process.poll() is None, (
-                f"it ended before {what}: {self._described}\n\n{last_lines(self.output)}"
-            )
+            assert self._process.running(), f"it ended before {what}: {self._described}\n\n{last_lines(self.output)}"
             time.sleep(0.1)
         raise AssertionError(f"{what}: not within {seconds} s: {self._described}\n\n{last_lines(self.output)}")
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the whole group, as a terminal does."""
-        os.killpg(self.process.pid, number)
+        os.killpg(self._process.pid, number)
 
 
 @contextmanager
 def running(*command: str | Path, cwd: Path, env: Mapping[str, str]) -> Iterator[Running]:
-    """Start a command; kill what is left of it at the end."""
+    """Start a command; kill what is left of it at the end, or when this process ends in any other way."""
     words = [str(word) for word in command]
-    with tempfile.NamedTemporaryFile() as output:
-        process = subprocess.Popen(
-            words,
-            executable=program(words),
-            cwd=cwd,
-            env=clean_environment(env),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    with (
+        tempfile.NamedTemporaryFile() as output,
+        supervisor().Supervised(
+            [program(words), *words[1:]], cwd=cwd, env=clean_environment(env), log=output
+        ) as process,
+    ):
         started = Running(process, command_line(words, cwd, env), output)
         try:
             yield started
@@ -81,7 +73,6 @@ def running(*command: str | Path, cwd: Path, env: Mapping[str, str]) -> Iterator
             for each in started.descendants():
                 with suppress(psutil.NoSuchProcess):
                     each.kill()
-            process.wait()
 
 
 def still_alive(processes: list[psutil.Process], seconds: float) -> list[str]:
