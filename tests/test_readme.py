@@ -19,7 +19,7 @@ from tests.harness.rendering import Template
 from tests.harness.services import OWN_INTERPRETER
 from tests.harness.snapshot import A_PERSON, git
 
-SCAFFOLD = "pip install uv && uvx copier copy --defaults . ../my-service"
+SCAFFOLD = 'pip install uv && uvx copier copy --defaults "$PWD" ../my-service'
 TEST = "pip install uv && uv run pytest"
 
 README = ROOT.joinpath("README.md").read_text(encoding="utf-8") if ROOT.joinpath("README.md").exists() else ""
@@ -81,8 +81,22 @@ def test_scaffolding_and_the_steps_that_it_prints(
     as_printed = "\n".join(["set -e", *steps[:2], "git status --porcelain", "git log --format=%s"])
     output = run("bash", "-c", as_printed, cwd=clone, env=environment).output
     assert output.rstrip().endswith("Start from the template"), output
+    (later,) = re.findall(r"^Later, with a clean working tree: +(.+)$", printed, re.MULTILINE)
+    run("bash", "-c", f"{later} --defaults", cwd=service, env=environment)
+    assert git(service, "status", "--porcelain") == ""
     for step in steps[1:4]:
         assert step.split("  ")[0] in README, "the README shows other steps than Copier prints"
+
+
+@pytest.mark.slow
+def test_template_that_the_service_could_not_find_again_is_pointed_out(
+    clone: Path, environment: dict[str, str]
+) -> None:
+    """Copier remembers a relative path as it is, and looks for it from inside the service."""
+    copy = [sys.executable, "-m", "copier", "copy", "--defaults"]
+    for source, warned in ((".", True), (str(clone), False)):
+        printed = run(*copy, source, f"../from-{warned}", cwd=clone, env=environment).output
+        assert ("write the template's full path" in printed) is warned, printed
 
 
 @pytest.mark.slow
