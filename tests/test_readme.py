@@ -94,8 +94,16 @@ def test_template_that_the_service_could_not_find_again_is_pointed_out(
 ) -> None:
     """Copier remembers a relative path as it is, and looks for it from inside the service."""
     copy = [sys.executable, "-m", "copier", "copy", "--defaults"]
-    for source, warned in ((".", True), (str(clone), False)):
-        printed = run(*copy, source, f"../from-{warned}", cwd=clone, env=environment).output
+    sources = {
+        ".": True,
+        "../template": True,
+        "sub/../../template": True,
+        str(clone): False,
+        f"git+file://{clone}": False,
+    }
+    clone.joinpath("sub").mkdir()
+    for number, (source, warned) in enumerate(sources.items()):
+        printed = run(*copy, source, f"../service-{number}", cwd=clone, env=environment).output
         assert ("write the template's full path" in printed) is warned, printed
 
 
