@@ -16,11 +16,11 @@ import pytest
 from tests.harness import content
 from tests.harness.combinations import Combination, combinations, samples
 from tests.harness.commands import last_lines, run
-from tests.harness.interpreters import OWN_VERSION, interpreter, version_for, versions
+from tests.harness.interpreters import interpreter, version_for, versions
 from tests.harness.rendering import Template
 from tests.harness.report import COVERAGE
 from tests.harness.servers import find_pgbouncer, scratch_database, server_url
-from tests.harness.services import OWN_INTERPRETER, Environments, Service
+from tests.harness.services import Environments, Service
 from tests.harness.steps import STEPS
 
 RUFF = Path(sys.executable).with_name("ruff")
@@ -54,7 +54,7 @@ def service(
     answers = combination.answers | {"python_version": lowest}
     folder = template.render_to(tmp_path_factory.mktemp("services") / str(combination), answers)
     with environments.borrow(f"{combination.driver}-{version}") as environment:
-        yield Service(folder, environment, OWN_INTERPRETER if version == OWN_VERSION else interpreter(version))
+        yield Service(folder, environment, interpreter(version))
 
 
 @pytest.fixture(scope="class")
@@ -125,7 +125,7 @@ class TestCombination:
     def test_suite(
         self, combination: Combination, installed: InstalledService, record_property: Callable[[str, str], None]
     ) -> None:
-        """Run the service's own tests, with their coverage: a CI always, else where it shows most for the time."""
+        """Run the service's own tests, with their coverage: a CI always, else for a few."""
         service = installed.get()
         with_coverage = "CI" in os.environ or combination in samples()
         variables: dict[str, str] = {}

@@ -8,22 +8,17 @@ import pytest
 
 from tests.harness import content
 from tests.harness.combinations import combinations
-from tests.harness.interpreters import OWN_VERSION, find_interpreter, on_further_versions, version_for, versions
+from tests.harness.interpreters import OWN_VERSION, find_interpreter, further_versions, share_out, versions
 from tests.harness.rendering import Template
 
 
 @pytest.mark.parametrize("version", versions())
-def test_version_runs_a_service_with_postgres_and_one_with_sqlite(
-    version: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Unless ``UV_PYTHON`` asks for one version, as a CI does that has a job for each."""
+def test_version_runs_a_service_with_postgres_and_one_with_sqlite(version: str) -> None:
     if version != OWN_VERSION and find_interpreter(version) is None:
         pytest.skip(f"Python {version} is not installed here")
-    monkeypatch.delenv("UV_PYTHON", raising=False)
-    on_further_versions.cache_clear()
-    kinds = {combination.uses_postgres for combination in combinations() if version_for(combination) == version}
-    on_further_versions.cache_clear()
-    assert kinds == {True, False}
+    shared_out = share_out(further_versions())
+    runs = [combination for combination in combinations() if shared_out.get(combination, OWN_VERSION) == version]
+    assert {combination.uses_postgres for combination in runs} == {True, False}
 
 
 @pytest.mark.parametrize("version", versions()[1:])

@@ -22,46 +22,41 @@ from tests.kit.application import (
     running,
     serving,
 )
-from tests.kit.items import Item
+from tests.kit.items import Item, names
 from tests.kit.problems import assert_problem
 
 
-async def names_in(database: Database) -> list[str]:
-    async with database.read() as session:
-        return list(await session.scalars(select(Item.name).order_by(Item.id)))
-
-
 async def test_what_is_answered_with_success_is_stored_before_the_answer_starts(service: Running) -> None:
-    seen: list[tuple[int, list[str]]] = []
+    seen: list[tuple[int, set[str]]] = []
 
     async def look(message: Message) -> None:
         if message["type"] == "http.response.start":
-            seen.append((message["status"], await names_in(service.database)))
+            seen.append((message["status"], await names(service.database)))
 
     headers = [(b"content-type", b"application/json")]
     await exchange(service.asgi, "POST", "/items", headers=headers, body=b'{"name": "kept"}', on_message=look)
 
-    assert seen == [(201, ["kept"])]
+    assert seen == [(201, {"kept"})]
 
 
 async def test_failed_commit_is_never_answered_with_success(service: Running) -> None:
     answer = await service.client.post("/items", json={"name": "orphan", "parent_id": 404})
     assert_problem(answer, 409, kind="foreign-key-violation")
-    assert await names_in(service.database) == []
+    assert await names(service.database) == set()
 
 
 async def test_refused_request_keeps_its_status_and_stores_nothing(service: Running) -> None:
     for status in (400, 403, 404, 409, 422, 503):
         answer = await service.client.post(f"/items/then/{status}", params={"name": "refused"})
         assert_problem(answer, status)
-    assert await names_in(service.database) == []
+    assert await names(service.database) == set()
 
 
 async def test_mistake_in_the_program_is_a_500_and_stores_nothing(service: Running) -> None:
     answer = await service.client.post("/items/then/500", params={"name": "lost"})
     assert_problem(answer, 500)
     assert "mistake" not in answer.text
-    assert await names_in(service.database) == []
+    assert await names(service.database) == set()
     assert service.database.pool_status().checked_out == 0
 
 
@@ -108,7 +103,7 @@ async def test_cancelled_request_rolls_back_and_returns_its_connection(service: 
         await request
 
     assert service.database.pool_status().checked_out == 0
-    assert await names_in(service.database) == []
+    assert await names(service.database) == set()
 
 
 def add_stream(app: FastAPI, *, before_first_chunk: asyncio.Event | None = None) -> asyncio.Event:
@@ -199,7 +194,7 @@ async def test_client_that_does_not_wait_for_its_answer_leaves_no_connection_beh
         assert server.database.pool_status().checked_out == 1
         proceed.set()
         await eventually(lambda: server.database.pool_status().checked_out == 0)
-        assert await names_in(server.database) == ["nobody waits"]
+        assert await names(server.database) == {"nobody waits"}
 
 
 async def test_client_that_leaves_in_the_middle_of_its_body_stores_nothing(app: FastAPI) -> None:
@@ -208,7 +203,7 @@ async def test_client_that_leaves_in_the_middle_of_its_body_stores_nothing(app: 
         _, writer = await server.send(head + b'{"name": "half"}')
         await eventually(lambda: bool(server.connections()))
         await leave(server, writer)
-        assert await names_in(server.database) == []
+        assert await names(server.database) == set()
         assert server.database.pool_status().checked_out == 0
 
 

@@ -12,6 +12,7 @@ from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import IO, Any
 
 from tests.harness.questions import ROOT
 
@@ -68,10 +69,7 @@ def run(
     started = time.perf_counter()
     # A file, not a pipe: a child that outlives the command would keep a pipe open and this process waiting.
     with tempfile.TemporaryFile() as stream:
-        # Supervised, because it has to end with this process even if that is killed.
-        with supervisor().Supervised(
-            [program(words), *words[1:]], cwd=cwd, env=clean_environment(env or {}), log=stream
-        ) as process:
+        with supervised(words, cwd=cwd, env=env or {}, log=stream) as process:
             exit_code: int | None = process.wait(timeout)
         stream.seek(0)
         output = stream.read().decode(errors="replace")
@@ -85,13 +83,15 @@ def run(
     )
 
 
-def program(words: list[str]) -> str:
-    """The file to run for the first word: for uv the one that runs these tests, and not a version manager's shim."""
-    return os.environ.get("UV", "uv") if words[0] == "uv" else words[0]
+def supervised(words: list[str], *, cwd: Path, env: Mapping[str, str | Path], log: IO[bytes]) -> Any:
+    """Start a command that ends with this process, even if that is killed; see ``devtools/supervisor.py``."""
+    # For uv the one that runs these tests, and not a version manager's shim.
+    program = os.environ.get("UV", "uv") if words[0] == "uv" else words[0]
+    return _supervisor().Supervised([program, *words[1:]], cwd=cwd, env=clean_environment(env), log=log)
 
 
 @cache
-def supervisor() -> ModuleType:
+def _supervisor() -> ModuleType:
     """The module by which generated services supervise their servers."""
     file = ROOT / "template" / "devtools" / "supervisor.py"
     specification = spec_from_file_location("template_supervisor", file)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.harness.combinations import Combination, combinations
 from tests.harness.questions import questions
+from tests.harness.services import OWN_INTERPRETER
 
 OWN_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 """What this test run itself runs on."""
@@ -36,22 +37,18 @@ def find_interpreter(version: str) -> str | None:
 
 def interpreter(version: str) -> str:
     """Where a version is that is known to be here."""
-    found = find_interpreter(version)
+    found = OWN_INTERPRETER if version == OWN_VERSION else find_interpreter(version)
     assert found is not None, f"Python {version} has gone"
     return found
 
 
 def further_versions() -> list[str]:
-    """The versions, beside this run's own, that are installed here; none where ``UV_PYTHON`` asks for just one."""
-    if "UV_PYTHON" in os.environ:
-        return []
+    """The versions, beside this run's own, that are installed here."""
     return [version for version in versions() if version != OWN_VERSION and find_interpreter(version)]
 
 
-@cache
-def on_further_versions() -> dict[Combination, str]:
-    """Which combinations run on another version than this run's own: for each, one with PostgreSQL and one without."""
-    further = further_versions()
+def share_out(further: list[str]) -> dict[Combination, str]:
+    """Choose combinations for further versions: for each of these, one with PostgreSQL and one without."""
     chosen: dict[Combination, str] = {}
     for uses_postgres in (True, False):
         alike = [combination for combination in combinations() if combination.uses_postgres is uses_postgres]
@@ -61,9 +58,15 @@ def on_further_versions() -> dict[Combination, str]:
     return chosen
 
 
+@cache
+def _shared_out() -> dict[Combination, str]:
+    # Where UV_PYTHON asks for one version, as in a CI that has a job for each, the others are not meant.
+    return share_out([] if "UV_PYTHON" in os.environ else further_versions())
+
+
 def version_for(combination: Combination) -> str:
     """The version that a combination runs on."""
-    return on_further_versions().get(combination, OWN_VERSION)
+    return _shared_out().get(combination, OWN_VERSION)
 
 
 def _version_managers() -> list[str]:

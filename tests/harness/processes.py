@@ -15,7 +15,7 @@ from typing import IO, Any, TypeVar
 
 import psutil
 
-from tests.harness.commands import clean_environment, command_line, last_lines, program, supervisor
+from tests.harness.commands import command_line, last_lines, supervised
 
 T = TypeVar("T")
 
@@ -62,9 +62,7 @@ def running(*command: str | Path, cwd: Path, env: Mapping[str, str]) -> Iterator
     words = [str(word) for word in command]
     with (
         tempfile.NamedTemporaryFile() as output,
-        supervisor().Supervised(
-            [program(words), *words[1:]], cwd=cwd, env=clean_environment(env), log=output
-        ) as process,
+        supervised(words, cwd=cwd, env=env, log=output) as process,
     ):
         started = Running(process, command_line(words, cwd, env), output)
         try:
