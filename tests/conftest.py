@@ -24,6 +24,12 @@ _run = pytest.StashKey[ExitStack]()
 _report = pytest.StashKey[RunReport]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-switch", action="store_true", help="update from each combination to each other one, which takes long"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(WorkerReport())
     if _starts_the_run(config):

@@ -33,8 +33,18 @@ def git(folder: Path, *arguments: str) -> str:
 def commit_everything(repository: Path, message: str, tag: str) -> None:
     """Commit all files of a folder, ignored ones too, and tag the commit."""
     git(repository, "add", "--all", "--force")
-    git(repository, "commit", "--quiet", "--allow-empty", "--no-verify", "--message", message)
+    _commit(repository, message)
     git(repository, "tag", "--force", tag)
+
+
+def commit(repository: Path, message: str) -> None:
+    """Commit all files of a folder, as its owner would."""
+    git(repository, "add", "--all")
+    _commit(repository, message)
+
+
+def _commit(repository: Path, message: str) -> None:
+    git(repository, "commit", "--quiet", "--allow-empty", "--no-verify", "--message", message)
 
 
 def working_tree() -> list[str]:

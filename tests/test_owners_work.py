@@ -1,0 +1,80 @@
+"""What a team has made of its service in the first months stays as it is, and goes on working, when it is updated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.harness.combinations import Combination
+from tests.harness.first_months import work_for_months
+from tests.harness.interpreters import OWN_VERSION
+from tests.harness.next_releases import NEXT_TAGS, with_next_releases
+from tests.harness.releases import releases
+from tests.harness.rendering import Template
+from tests.harness.servers import server_url
+from tests.harness.services import Environments, Service
+from tests.harness.snapshot import TAG, commit
+from tests.harness.updates import Tree, assert_updated, begin_service, tree
+
+TEAMS = [
+    pytest.param(Combination("asyncpg", "queue", "repository", example=True), True, id="example-kept"),
+    pytest.param(Combination("psycopg", "pgbouncer", "direct", example=True), False, id="example-deleted"),
+    pytest.param(Combination("aiosqlite", "null", "repository", example=False), True, id="no-example"),
+]
+"""Services, and whether their owners keep the example."""
+
+
+@pytest.mark.parametrize(("combination", "keep_example"), TEAMS)
+@pytest.mark.updates
+def test_work_on_any_release_is_what_it_would_be_on_a_new_service(
+    combination: Combination, keep_example: bool, template: Template, tmp_path: Path
+) -> None:
+    for release in releases():
+        service = _worked_on(template, tmp_path / release.tag, combination, release.tag, keep_example=keep_example)
+        template.update(service)
+        assert_updated(service, _expected(template, tmp_path, combination, TAG, keep_example=keep_example))
+
+
+@pytest.mark.parametrize(("combination", "keep_example"), TEAMS)
+@pytest.mark.updates
+def test_releases_that_change_the_same_files_merge_one_after_the_other(
+    combination: Combination, keep_example: bool, template: Template, tmp_path: Path
+) -> None:
+    future = with_next_releases(template, tmp_path)
+    service = _worked_on(future, tmp_path / "service", combination, TAG, keep_example=keep_example)
+    for tag in NEXT_TAGS:
+        future.update(service, tag)
+        assert_updated(service, _expected(future, tmp_path, combination, tag, keep_example=keep_example))
+        commit(service, f"Update to {tag}")
+
+
+@pytest.mark.parametrize(("combination", "keep_example"), TEAMS)
+@pytest.mark.updates
+@pytest.mark.slow
+def test_suite_of_a_service_with_work_in_it_passes_after_the_update(
+    combination: Combination, keep_example: bool, template: Template, environments: Environments, tmp_path: Path
+) -> None:
+    folder = _worked_on(template, tmp_path / "service", combination, releases()[0].tag, keep_example=keep_example)
+    template.update(folder)
+    with environments.borrow(f"{combination.driver}-{OWN_VERSION}") as environment:
+        service = Service(folder, environment)
+        service.install()
+        service.uv_run("ruff", "check")
+        service.uv_run("mypy", "--cache-dir", str(environment / "mypy-cache"))
+        own_server = {"TEST_DATABASE_URL": server_url()} if combination.uses_postgres else {}
+        service.uv_run("pytest", "--no-cov", env=own_server)
+
+
+def _worked_on(template: Template, folder: Path, combination: Combination, tag: str, *, keep_example: bool) -> Path:
+    service = begin_service(template, folder, combination.answers, tag)
+    work_for_months(service, keep_example=keep_example)
+    commit(service, "The first months")
+    return service
+
+
+def _expected(template: Template, folder: Path, combination: Combination, tag: str, *, keep_example: bool) -> Tree:
+    """The same work on a service that is made of the release at hand."""
+    new = template.render_to(folder / f"new-{tag}", combination.answers, tag)
+    work_for_months(new, keep_example=keep_example)
+    return tree(new)

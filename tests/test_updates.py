@@ -1,0 +1,128 @@
+"""An update makes a service of any release, with any options, what a new one would be, and keeps what is its owner's.
+
+``pytest tests/test_updates.py --every-switch`` switches from each combination to each other one, instead of one option
+at a time.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.harness.combinations import RUNTIME_QUESTIONS, Combination, combinations, samples
+from tests.harness.questions import questions
+from tests.harness.releases import Release, releases
+from tests.harness.rendering import Template
+from tests.harness.snapshot import TAG, commit, git
+from tests.harness.updates import assert_updated, begin_service, differences, tree
+
+SAMPLE = 24
+"""How many pairs of combinations are switched while a release is updated, in one run."""
+
+
+def switches_from(combination: Combination, *, every: bool) -> list[Combination]:
+    """The combinations that differ in one answer, or all others."""
+    most = len(RUNTIME_QUESTIONS) if every else 1
+
+    def switched(other: Combination) -> int:
+        return sum(getattr(combination, name) != getattr(other, name) for name in RUNTIME_QUESTIONS)
+
+    return [other for other in combinations() if 1 <= switched(other) <= most]
+
+
+@pytest.mark.parametrize("combination", combinations(), ids=str)
+@pytest.mark.updates
+def test_untouched_service_of_any_release_becomes_what_a_new_one_is(
+    combination: Combination, template: Template, tmp_path: Path
+) -> None:
+    expected = tree(template.render(combination.answers))
+    for release in releases():
+        service = begin_service(template, tmp_path / release.tag, combination.answers, release.tag)
+        template.update(service)
+        assert_updated(service, expected)
+        commit(service, "Update")
+        template.update(service)
+        assert git(service, "status", "--porcelain") == "", "a second update changed something"
+
+
+@pytest.mark.parametrize("combination", combinations(), ids=str)
+@pytest.mark.updates
+def test_release_by_release_leads_to_the_same_as_all_at_once(
+    combination: Combination, template: Template, tmp_path: Path
+) -> None:
+    first, *later = releases()
+    service = begin_service(template, tmp_path / "service", combination.answers, first.tag)
+    for release in later:
+        template.update(service, release.tag)
+        assert_updated(service, tree(template.render(combination.answers, release.tag)))
+        commit(service, f"Update to {release.tag}")
+    template.update(service)
+    assert_updated(service, tree(template.render(combination.answers)))
+
+
+@pytest.mark.parametrize("combination", combinations(), ids=str)
+@pytest.mark.updates
+def test_switched_option_leads_to_what_a_new_service_with_it_is(
+    combination: Combination, template: Template, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    service = begin_service(template, tmp_path / "service", combination.answers, TAG)
+    for other in switches_from(combination, every=pytestconfig.option.every_switch):
+        template.update(service, switch=other.answers)
+        assert_updated(service, tree(template.render(other.answers)))
+        _begin_again(service)
+
+
+@pytest.mark.parametrize("question", ["ci", "license", "python_version"])
+@pytest.mark.parametrize("combination", samples(), ids=str)
+@pytest.mark.updates
+def test_switched_surroundings_lead_to_what_a_new_service_with_them_is(
+    combination: Combination, question: str, template: Template, tmp_path: Path
+) -> None:
+    service = begin_service(template, tmp_path / "service", combination.answers, TAG)
+    for choice in [*questions()[question].choices, questions()[question].choices[0]]:
+        answers = combination.answers | {question: choice}
+        template.update(service, switch={question: choice})
+        assert_updated(service, tree(template.render(answers)))
+        commit(service, f"Switch to {choice}")
+
+
+def _sample() -> list[tuple[Release, Combination, Combination]]:
+    chance = random.Random(9457)  # noqa: S311 - the same sample in every process and every run
+    pairs = [(one, other) for one in combinations() for other in combinations() if one != other]
+    return [(chance.choice(releases()), *chance.choice(pairs)) for _ in range(SAMPLE)]
+
+
+@pytest.mark.parametrize(("release", "one", "other"), _sample(), ids=str)
+@pytest.mark.updates
+def test_options_can_be_switched_by_the_same_update(
+    release: Release, one: Combination, other: Combination, template: Template, tmp_path: Path
+) -> None:
+    service = begin_service(template, tmp_path / "service", one.answers, release.tag)
+    template.update(service, switch=other.answers)
+    assert_updated(service, tree(template.render(other.answers)))
+
+
+@pytest.mark.parametrize("combination", combinations(), ids=str)
+@pytest.mark.updates
+def test_no_file_of_a_release_has_another_name_today(combination: Combination, template: Template) -> None:
+    """An update deletes a file under its old name, with what its owner has changed in it."""
+    today = tree(template.render(combination.answers))
+    for release in releases():
+        gone = tree(template.render(combination.answers, release.tag)).keys() - today.keys()
+        assert not gone, (
+            f"renamed or removed since {release}: {', '.join(sorted(gone))}. Leave a file that imports the new one"
+        )
+
+
+@pytest.mark.parametrize("combination", combinations(), ids=str)
+@pytest.mark.updates
+def test_same_answers_give_the_same_service(combination: Combination, template: Template, tmp_path: Path) -> None:
+    template.copy(tmp_path / "again", combination.answers)
+    assert not differences(tree(tmp_path / "again"), tree(template.render(combination.answers)))
+
+
+def _begin_again(service: Path) -> None:
+    git(service, "reset", "--quiet", "--hard")
+    git(service, "clean", "--quiet", "--force", "-d")
