@@ -20,6 +20,9 @@ from tests.harness.servers import install_pgbouncer, scratch_databases, shared_p
 from tests.harness.services import Environments
 from tests.harness.steps import WholeCombinations
 
+ENOUGH_MEMORY = 4 * 1024**3
+"""Free bytes on a file system in memory from which on temporary files are kept there."""
+
 _run = pytest.StashKey[ExitStack]()
 _report = pytest.StashKey[RunReport]()
 
@@ -31,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    _keep_temporary_files_in_memory()
     config.pluginmanager.register(WorkerReport())
     if _starts_the_run(config):
         config.stash[_report] = RunReport(config)
@@ -85,6 +89,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+def _keep_temporary_files_in_memory() -> None:
+    """Most of an update's time goes into files that soon are gone again: in memory it takes less than half of it."""
+    memory = Path("/dev/shm")  # noqa: S108 - each who uses it makes a folder of its own there
+    if "TMPDIR" in os.environ or not os.access(memory, os.W_OK):
+        return
+    found = os.statvfs(memory)
+    # Environments are made there too, and their programs run.
+    if found.f_bavail * found.f_frsize > ENOUGH_MEMORY and not found.f_flag & os.ST_NOEXEC:
+        os.environ["TMPDIR"] = str(memory)
+        tempfile.tempdir = None
+
+
 def _starts_the_run(config: pytest.Config) -> bool:
     return not hasattr(config, "workerinput")
 
@@ -105,5 +121,5 @@ def template(run_folder: Path) -> Template:
 @pytest.fixture(scope="session")
 def environments(pytestconfig: pytest.Config, run_folder: Path) -> Environments:
     """The environments that services are installed to."""
-    cache = pytestconfig.cache
+    cache = getattr(pytestconfig, "cache", None)  # which may be switched off
     return Environments(run_folder if cache is None else cache.mkdir("environments"))

@@ -102,6 +102,8 @@ def test_template_that_the_service_could_not_find_again_is_pointed_out(
         f"git+file://{clone}": False,
     }
     clone.joinpath("sub").mkdir()
+    # Where Copier keeps a mirror of what has a URL.
+    environment = environment | {"COPIER_CACHE_DIR": str(clone.parent / "cache")}
     for number, (source, warned) in enumerate(sources.items()):
         printed = run(*copy, source, f"../service-{number}", cwd=clone, env=environment).output
         assert ("write the template's full path" in printed) is warned, printed

@@ -23,7 +23,7 @@ READY = f"# Changelog\n\n## [Unreleased]\n\n## [1.2.0] - 2026-01-31\n\n### Added
 
 
 def test_history_knows_the_releases() -> None:
-    assert [release.version for release in releases()][0] == "0.1.0"
+    assert next(release.version for release in releases()) == "0.1.0"
 
 
 def test_tags_that_a_clone_has_are_on_the_commits_of_their_releases() -> None:

@@ -72,8 +72,9 @@ def test_settings_do_not_change_afterwards() -> None:
 
 @pytest.fixture
 def example() -> str:
-    """Return the part of `.env.example` that the service reads."""
-    return (ROOT / ".env.example").read_text().partition("# --- Read by compose.yaml alone ---")[0]
+    """Return the parts of `.env.example` that the service reads."""
+    parts = re.split(r"^(?=# --- )", (ROOT / ".env.example").read_text(), flags=re.MULTILINE)
+    return "".join(part for part in parts if not part.startswith("# --- Read by compose.yaml alone ---"))
 
 
 def test_example_names_every_setting_and_no_other(example: str) -> None:

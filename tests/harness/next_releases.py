@@ -50,6 +50,13 @@ _CHANGES: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
         (r"^        frozen=True,$", '        frozen=True,\n        env_file_encoding="utf-8",'),
         (r"because its settings are not usable:", "because these settings are not usable:"),
     ),
+    **dict.fromkeys(
+        ("src/app/{% if example %}routers.py{% endif %}", "src/app/{% if not example %}routers.py{% endif %}"),
+        (
+            (r"serves: add yours", "serves, in this order: add yours"),
+            (r"\A.*\n\n", '"""Every router that the application serves. Add yours."""\n\n'),
+        ),
+    ),
     "{% if ci == 'github' %}.github{% endif %}/workflows/ci.yml.jinja": (
         (r"^    timeout-minutes: 20$", "    timeout-minutes: 25"),
         (r'^    - cron: "17 4', '    - cron: "19 5'),

@@ -59,5 +59,5 @@ def take_snapshot(destination: Path) -> None:
     for name in working_tree():
         copy = destination / name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, copy)
+        shutil.copy2(ROOT / name, copy, follow_symlinks=False)
     commit_everything(destination, "The working tree", TAG)

@@ -1,0 +1,1 @@
+../template/devtools/hooks/answers_untouched.py

@@ -1,0 +1,1 @@
+../template/devtools/hooks/no_conflict_markers.py

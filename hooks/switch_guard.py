@@ -1,0 +1,1 @@
+../template/devtools/hooks/switch_guard.py
