@@ -30,10 +30,11 @@ TEAMS = [
 def test_work_on_any_release_is_what_it_would_be_on_a_new_service(
     combination: Combination, keep_example: bool, template: Template, tmp_path: Path
 ) -> None:
+    expected = _expected(template, tmp_path, combination, TAG, keep_example=keep_example)
     for release in releases():
         service = _worked_on(template, tmp_path / release.tag, combination, release.tag, keep_example=keep_example)
         template.update(service)
-        assert_updated(service, _expected(template, tmp_path, combination, TAG, keep_example=keep_example))
+        assert_updated(service, expected)
 
 
 @pytest.mark.parametrize(("combination", "keep_example"), TEAMS)
