@@ -357,7 +357,7 @@ def test_switch_that_deletes_edited_files_is_stopped_before_and_after(service: P
         "Save these edits elsewhere, commit, and repeat this with --allow.",
     ]
     allowed = guard(service, "example=false", "--allow")
-    assert "uvx copier update --vcs-ref=:current: --data example=false" in allowed
+    assert "uvx copier update --defaults --vcs-ref=:current: --data example=false" in allowed
 
     # Copier does what was foretold, without a word.
     update(service, {"example": False}, vcs_ref=TAG)
@@ -398,7 +398,7 @@ def test_switch_without_edits_of_what_it_changes_passes(service: Path, guard: Gu
         "You have deleted these files, and the switch does not bring them back:",
         f"  {CHANGES}",
         "None of your edits is at stake. With a clean working tree, switch with:",
-        "  uvx copier update --vcs-ref=:current: --data pool=null --data data_access=repository",
+        "  uvx copier update --defaults --vcs-ref=:current: --data pool=null --data data_access=repository",
     ]
     update(service, {"pool": "null"}, vcs_ref=TAG)
     assert not service.joinpath(CHANGES).exists()

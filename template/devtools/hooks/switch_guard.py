@@ -161,7 +161,7 @@ def _before_switch(answers: list[str], *, allow: bool) -> int:
     _list("The switch would DELETE these files, with your edits in them:", found.deleted)
     _list("The switch would REWRITE these files that you have edited, in a merge or a conflict:", found.rewritten)
     _mention(found)
-    command = shlex.join(["uvx", "copier", "update", "--vcs-ref=:current:", *data])
+    command = shlex.join(["uvx", "copier", "update", "--defaults", "--vcs-ref=:current:", *data])
     if not found.deleted and not found.rewritten:
         print(f"None of your edits is at stake. With a clean working tree, switch with:\n  {command}")
         return 0
