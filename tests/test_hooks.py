@@ -25,6 +25,7 @@ from tests.harness.releases import releases
 from tests.harness.rendering import Template
 from tests.harness.services import OWN_INTERPRETER
 from tests.harness.snapshot import A_PERSON, TAG, commit_everything, git
+from tests.harness.updates import begin
 from tests.test_text_answers import NASTY, UPDATED
 
 HOOKS = ROOT / "template" / "devtools" / "hooks"
@@ -35,13 +36,6 @@ NEXT_TAG = "v10000"
 
 CHANGES = "src/app/database/pool.py"
 """Another file takes its name with `pool=null`."""
-
-
-def begin(folder: Path) -> Path:
-    """Make the first commit of a service."""
-    git(folder, "init", "--quiet", "--initial-branch", "main")
-    commit_everything(folder, "Start from the template", "start")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -629,7 +623,7 @@ def _use_published(service: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "hooks", repository / "hooks", symlinks=True)
     shutil.copytree(HOOKS, repository / HOOKS.relative_to(ROOT), ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy2(ROOT / ".pre-commit-hooks.yaml", repository)
-    begin(repository)
-    used = {"repo": repository.as_uri(), "rev": "start", "hooks": [{"id": hook_id} for hook_id in IDS]}
+    commit_everything(begin(repository), "Publish", "published")
+    used = {"repo": repository.as_uri(), "rev": "published", "hooks": [{"id": hook_id} for hook_id in IDS]}
     service.joinpath(".pre-commit-config.yaml").write_text(yaml.safe_dump({"repos": [used]}), "utf-8")
-    commit_everything(service, "Use the published hooks", "published")
+    commit_everything(service, "Use the published hooks", "used")

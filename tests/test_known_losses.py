@@ -12,7 +12,7 @@ import pytest
 
 from tests.harness.rendering import Template
 from tests.harness.snapshot import TAG, commit, commit_everything, git
-from tests.harness.updates import begin_service, signs_of_a_conflict
+from tests.harness.updates import begin_service, signs_of_a_conflict, tree
 
 EDIT = "\n# Found out in production, and written down here.\n"
 
@@ -25,30 +25,29 @@ def test_option_that_is_switched_off_takes_edited_files_with_it(template: Templa
 
     template.update(service, switch={"example": False})
     assert not edited.exists()
-    assert not signs_of_a_conflict(service)
+    assert not signs_of_a_conflict(service, tree(service))
 
 
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        pytest.param("src/app/logs.py", ("mv", "{}/logs.py", "{}/logging.py"), id="renamed"),
+        pytest.param("src/app/http/etags.py", ("rm", "--quiet", "{}/http/etags.py"), id="removed"),
+    ],
+)
 @pytest.mark.updates
-def test_file_that_the_template_renames_comes_without_its_edits(template: Template, tmp_path: Path) -> None:
-    renamed = _with_release(template, tmp_path, "mv", "template/src/app/logs.py", "template/src/app/logging.py")
-    service = begin_service(renamed, tmp_path / "service", {}, TAG)
-    _edit(service, service / "src/app/logs.py")
+def test_file_that_the_template_renames_or_removes_is_removed_with_its_edits(
+    name: str, change: tuple[str, ...], template: Template, tmp_path: Path
+) -> None:
+    future = _with_release(template, tmp_path, *(word.format("template/src/app") for word in change))
+    service = begin_service(future, tmp_path / "service", {}, TAG)
+    _edit(service, service / name)
 
-    renamed.update(service, "v9999.1.0")
-    assert not service.joinpath("src/app/logs.py").exists()
-    assert EDIT not in service.joinpath("src/app/logging.py").read_text(encoding="utf-8")
-    assert not signs_of_a_conflict(service)
-
-
-@pytest.mark.updates
-def test_file_that_the_template_removes_is_removed_with_its_edits(template: Template, tmp_path: Path) -> None:
-    removed = _with_release(template, tmp_path, "rm", "--quiet", "template/src/app/http/etags.py")
-    service = begin_service(removed, tmp_path / "service", {}, TAG)
-    _edit(service, service / "src/app/http/etags.py")
-
-    removed.update(service, "v9999.1.0")
-    assert not service.joinpath("src/app/http/etags.py").exists()
-    assert not signs_of_a_conflict(service)
+    future.update(service, "v9999.1.0")
+    held = tree(service)
+    assert name not in held
+    assert not [path for path, (_, content) in held.items() if EDIT.encode() in content]
+    assert not signs_of_a_conflict(service, held)
 
 
 def _edit(service: Path, file: Path) -> None:

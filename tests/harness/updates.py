@@ -18,10 +18,14 @@ Tree = dict[str, tuple[str, bytes]]
 
 def begin_service(template: Template, folder: Path, answers: Answers, tag: str) -> Path:
     """Render a release and make the first commit, as the message after copying says."""
-    template.render_to(folder, answers, tag)
-    git(folder, "init", "--quiet", "--initial-branch", "main")
-    commit(folder, "Start from the template")
-    return folder
+    return begin(template.render_to(folder, answers, tag))
+
+
+def begin(service: Path) -> Path:
+    """Put a service under git and make its first commit."""
+    git(service, "init", "--quiet", "--initial-branch", "main")
+    commit(service, "Start from the template")
+    return service
 
 
 def tree(folder: Path) -> Tree:
@@ -51,10 +55,9 @@ def differences(found: Tree, expected: Tree) -> list[str]:
     ]
 
 
-def signs_of_a_conflict(service: Path) -> list[str]:
-    """What an update leaves where it could not merge; Copier's exit code does not tell."""
+def signs_of_a_conflict(service: Path, held: Tree) -> list[str]:
+    """What an update leaves in a service, which holds this now, where it could not merge: Copier does not tell."""
     unmerged = sorted({line.split("\t")[1] for line in git(service, "ls-files", "--unmerged").splitlines()})
-    held = tree(service)
     return [
         *(f"{path} is unmerged" for path in unmerged),
         *(f"{path} is what could not be applied" for path in held if path.endswith((".rej", ".orig"))),
@@ -64,5 +67,6 @@ def signs_of_a_conflict(service: Path) -> list[str]:
 
 def assert_updated(service: Path, expected: Tree) -> None:
     """Check that a service is what it should be after an update, and that git agrees that nothing is in conflict."""
-    problems = [*signs_of_a_conflict(service), *differences(tree(service), expected)]
+    held = tree(service)
+    problems = [*signs_of_a_conflict(service, held), *differences(held, expected)]
     assert not problems, "\n".join(["the updated service is not what it should be:", *problems])
