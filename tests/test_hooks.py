@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import shutil
 import sys
 import tomllib
-import traceback
 from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -17,15 +14,15 @@ from types import ModuleType
 import copier
 import pytest
 import yaml
-from copier._cli import CopierApp
 
 from tests.harness.commands import run
+from tests.harness.copier_cli import run_copier
 from tests.harness.questions import ROOT, Answers
 from tests.harness.releases import releases
 from tests.harness.rendering import Template
 from tests.harness.services import OWN_INTERPRETER
 from tests.harness.snapshot import A_PERSON, TAG, commit_everything, git
-from tests.harness.updates import begin
+from tests.harness.updates import begin, replace
 from tests.test_text_answers import NASTY, UPDATED
 
 HOOKS = ROOT / "template" / "devtools" / "hooks"
@@ -108,10 +105,10 @@ def edited_like_the_release(template: Template, tmp_path_factory: pytest.TempPat
     folder = tmp_path_factory.mktemp("conflict")
     repository, service = folder / "template", template.render_to(folder / "service", {})
     git(folder, "clone", "--quiet", str(template.repository), str(repository))
-    _replace(repository / "template" / ".dockerignore", "!LICENSE", "!COPYING")
+    replace(repository / "template" / ".dockerignore", "!LICENSE", "!COPYING")
     commit_everything(repository, "Call it otherwise", NEXT_TAG)
-    _replace(service / ".dockerignore", "!LICENSE", "!LICENCE")
-    _replace(service / ANSWERS, str(template.repository), str(repository))
+    replace(service / ".dockerignore", "!LICENSE", "!LICENCE")
+    replace(service / ANSWERS, str(template.repository), str(repository))
     return begin(service)
 
 
@@ -123,12 +120,6 @@ def conflict(edited_like_the_release: Path, tmp_path: Path) -> Callable[[str], P
         return service
 
     return make
-
-
-def _replace(file: Path, old: str, new: str) -> None:
-    content = file.read_bytes()
-    assert old.encode() in content
-    file.write_bytes(content.replace(old.encode(), new.encode()))
 
 
 def test_conflict_that_an_update_leaves_inline_is_named(conflict: Callable[[str], Path], hook: Hooks) -> None:
@@ -233,7 +224,7 @@ def test_answers_are_untouched_whatever_they_are(
     ],
 )
 def test_hand_edited_answers_are_found(old: str, new: str, service: Path, hook: Hooks) -> None:
-    _replace(service / ANSWERS, old, new)
+    replace(service / ANSWERS, old, new)
     output = hook("answers-untouched", cwd=service, expected=1)
     assert output.startswith(f"{service / ANSWERS}: edited by hand")
     # What it advises first.
@@ -295,16 +286,10 @@ switch_guard = MODULES["switch-guard"]
 
 
 def _run_copier_here(arguments: list[str], folder: Path) -> None:
-    """Copier's own command line, without the seconds that starting it and cloning the template take each time."""
-    output = io.StringIO()
-    with contextlib.chdir(folder), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-        try:
-            _, code = CopierApp.run(["copier", *arguments], exit=False)
-        except Exception:  # As the interpreter would.
-            traceback.print_exc()
-            code = 1
-    if code:
-        raise switch_guard.CannotTellError(switch_guard.reason(output.getvalue()))
+    """What the guard itself does, without the seconds that starting Copier takes each time."""
+    ended = run_copier(arguments, folder)
+    if ended.exit_code:
+        raise switch_guard.CannotTellError(switch_guard.reason(ended.output))
 
 
 class Guard:
@@ -406,7 +391,7 @@ def test_commit_that_changes_no_answer_is_let_through_at_once(service: Path, gua
     assert guard.without_copier(service) == ""
     edit(service, "README.md")
     service.joinpath("README.md").write_text("Nothing", "utf-8")
-    _replace(service / ANSWERS, f"_commit: {TAG}", "_commit: v1")
+    replace(service / ANSWERS, f"_commit: {TAG}", "_commit: v1")
     git(service, "add", "--all")
     assert guard.without_copier(service) == ""
     git(service, "rm", "--quiet", "--force", ANSWERS)
@@ -428,7 +413,7 @@ def test_each_service_in_one_working_tree_is_guarded(template: Template, tmp_pat
     assert "\n  src/app/heroes/events.py\n" in guard(orders / "src", "example=false", expected=1)
 
     for each in (orders, bills):
-        _replace(each / ANSWERS, "example: true", "example: false")
+        replace(each / ANSWERS, "example: true", "example: false")
     git(top, "rm", "-r", "--quiet", "services/orders/src/app/heroes", "services/bills/src/app/heroes")
     git(top, "add", "--all")
     output = guard(top, expected=1)
@@ -463,7 +448,7 @@ def _commit_without_answers(service: Path) -> None:
 
 
 def _commit_answers(service: Path, old: str, new: str) -> None:
-    _replace(service / ANSWERS, old, new)
+    replace(service / ANSWERS, old, new)
     commit_everything(service, "Edit", "edited")
 
 
@@ -500,7 +485,7 @@ def test_service_without_what_the_guard_needs_is_told(
 
 def test_commit_that_cannot_be_judged_is_stopped_with_a_way_out(service: Path, guard: Guard) -> None:
     _commit_answers(service, "_src_path: ", "_src_path: /nowhere")
-    _replace(service / ANSWERS, "example: true", "example: false")
+    replace(service / ANSWERS, "example: true", "example: false")
     git(service, "add", ANSWERS)
     output = guard(service, expected=2)
     assert output.startswith("The service cannot be rendered as it was made: ")
@@ -608,7 +593,7 @@ def test_published_hooks_work_in_a_service(
     assert output.count("Passed") == len(IDS), output
     edit(service, "src/app/heroes/events.py")
     update(service, {"example": False}, vcs_ref=TAG)
-    _replace(service / ANSWERS, "license: MIT", "license: Proprietary")
+    replace(service / ANSWERS, "license: MIT", "license: Proprietary")
     service.joinpath("CHANGES.md").write_text("<<<<<<< HEAD\n", "utf-8")
     git(service, "add", "--all")
     output = run(*everything, cwd=service, env=pre_commit_environment, expected=1).output

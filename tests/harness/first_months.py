@@ -73,9 +73,7 @@ _EDITS: dict[str, Callable[[str], str]] = {
         r"^\n\ndef load_settings",
         '\n    greeting: str = "Good morning"\n    """What the first line of a confirmation says."""\n',
     ),
-    ".env.example": _appended(
-        "\n# --- Orders ---\n\n# What the first line of a confirmation says.\n#GREETING=Good morning\n"
-    ),
+    ".env.example": _appended("\n# What the first line of a confirmation says.\n#GREETING=Good morning\n"),
     ".gitignore": _appended("\n# What the warehouse sends.\n/deliveries/\n"),
     "Dockerfile": _after(
         r"^FROM python:\S+ AS base\n",

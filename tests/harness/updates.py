@@ -28,6 +28,13 @@ def begin(service: Path) -> Path:
     return service
 
 
+def replace(file: Path, old: str, new: str) -> None:
+    """Replace the first place of a text, which must be there, in a file."""
+    content = file.read_bytes()
+    assert old.encode() in content, f"{file.name} has no {old!r} any more"
+    file.write_bytes(content.replace(old.encode(), new.encode(), 1))
+
+
 def tree(folder: Path) -> Tree:
     """Everything in a folder but git's own."""
     return {
