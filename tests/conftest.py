@@ -31,6 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-switch", action="store_true", help="update from each combination to each other one, which takes long"
     )
+    parser.addoption(
+        "--hostile-examples",
+        type=int,
+        metavar="N",
+        help="let Schemathesis make N examples of each operation, from a seed that differs from run to run",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

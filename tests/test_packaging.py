@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -120,3 +122,22 @@ def test_every_file_of_data_parses(packaging: Packaging, renders: dict[Packaging
         if path.suffix in {".yml", ".yaml"}:
             # GitLab has tags of its own, which a plain loader does not know.
             assert yaml.compose(path.read_text(encoding="utf-8")) is not None
+
+
+@pytest.mark.parametrize("packaging", packagings(), ids=str)
+def test_container_may_do_as_little_as_possible(packaging: Packaging, renders: dict[Packaging, Path]) -> None:
+    folder = renders[packaging]
+    lines = folder.joinpath("Dockerfile").read_text(encoding="utf-8").replace("\\\n", "").splitlines()
+    last_stage = lines[max(number for number, line in enumerate(lines) if line.startswith("FROM ")) :]
+    (user,) = [line for line in last_stage if line.startswith("USER ")]
+    # A number, because orchestrators cannot tell from a name that it is not root's.
+    assert re.fullmatch(r"USER [1-9]\d*:[1-9]\d*", user)
+    (command,) = [line for line in last_stage if line.startswith("CMD ")]
+    assert "--no-server-header" in json.loads(command.removeprefix("CMD "))
+
+    services = yaml.safe_load(folder.joinpath("compose.yaml").read_text(encoding="utf-8"))["services"]
+    for name in ("app", "migrate"):
+        assert services[name]["read_only"] is True
+        assert services[name]["cap_drop"] == ["ALL"]
+        assert services[name]["security_opt"] == ["no-new-privileges:true"]
+        assert "user" not in services[name]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -20,6 +21,11 @@ async def test_application_is_built_from_the_environment_when_a_server_asks_for_
         assert isinstance(app, FastAPI)
         async with running(app) as service:
             assert (await service.client.get("/health/ready")).status_code == 200
+
+
+async def test_no_answer_is_taken_for_what_it_does_not_say_it_is(client: httpx2.AsyncClient) -> None:
+    for path in ("/items", "/items/1", "/nowhere", "/docs", "/metrics"):
+        assert (await client.get(path)).headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_nothing_else_is_made_up() -> None:

@@ -82,6 +82,8 @@ BROKEN = {
     "NaN": b'{"name": "x", "weight": NaN}',
     "-Infinity": b'{"name": "x", "weight": -Infinity}',
     "id 0": b'{"name": "x", "parent_id": 0}',
+    "id that is true": b'{"name": "x", "parent_id": true}',
+    "id that is a string": b'{"name": "x", "parent_id": "1"}',
     "id of 65 bits": b'{"name": "x", "parent_id": 9223372036854775808}',
 }
 

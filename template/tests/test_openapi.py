@@ -5,6 +5,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.conftest import MakeSettings
+from tests.kit.application import application, running
+from tests.kit.problems import assert_problem
+
 OPERATIONS = {"/health/live", "/health/ready", "/metrics"}
 
 
@@ -29,6 +33,13 @@ async def test_documentation_is_served(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/docs")
     assert answer.status_code == 200
     assert "/openapi.json" in answer.text
+
+
+async def test_documentation_can_be_switched_off(make_settings: MakeSettings) -> None:
+    async with running(application(make_settings(docs_enabled=False))) as service:
+        for path in ("/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect"):
+            assert_problem(await service.client.get(path), 404)
+        assert (await service.client.get("/items")).status_code == 200
 
 
 async def test_description_says_what_the_service_is(description: dict[str, Any]) -> None:

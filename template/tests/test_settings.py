@@ -47,6 +47,9 @@ def test_everything_that_is_wrong_is_named_in_one_message(monkeypatch: pytest.Mo
         "DATABASE_POOL_TIMEOUT": "0",
         "DATABASE_ECHO": "perhaps",
         "MAX_BODY_SIZE": "many",
+        "DOCS_ENABLED": "perhaps",
+        "CORS_ORIGINS": "everyone",
+        "TRUSTED_HOSTS": "http://everyone",
         "LOG_LEVEL": "loud",
     }
     for name, value in wrong.items():
@@ -63,6 +66,35 @@ def test_time_that_could_not_be_kept_is_refused(monkeypatch: pytest.MonkeyPatch,
         monkeypatch.setenv(name, value)
     message = refusal()
     assert all(f"  {name}: " in message for name in times)
+
+
+def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", " https://app.example.com ,HTTP://Localhost:5173,,http://[::1]:80")
+    monkeypatch.setenv("TRUSTED_HOSTS", "api.example.com,*.example.com,127.0.0.1,[::1]")
+    settings = load_settings()
+    assert settings.cors_origins == ("https://app.example.com", "http://localhost:5173", "http://[::1]:80")
+    assert settings.trusted_hosts == ("api.example.com", "*.example.com", "127.0.0.1", "[::1]")
+    monkeypatch.setenv("CORS_ORIGINS", "*")
+    assert load_settings().cors_origins == ("*",)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["https://app.example.com/", "app.example.com", "null", "*,https://app.example.com", "https://*.example.com"],
+)
+def test_origin_that_no_browser_would_send_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", value)
+    message = refusal()
+    assert "  CORS_ORIGINS: has '" in message
+    assert "Expected https://app.example.com" in message
+
+
+@pytest.mark.parametrize("value", ["https://api.example.com", "api.example.com:8000", "*", "api.*", "a b", "::1"])
+def test_host_that_no_request_could_name_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("TRUSTED_HOSTS", value)
+    message = refusal()
+    assert f"  TRUSTED_HOSTS: has '{value}'" in message
+    assert "Expected api.example.com" in message
 
 
 def test_settings_do_not_change_afterwards() -> None:

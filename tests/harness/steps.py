@@ -10,6 +10,9 @@ STEPS = ("render", "format", "lint", "install", "types", "dependencies", "migrat
 _STAY_TOGETHER = ("tests/test_packaging.py", "tests/test_readme.py", "tests/test_running_service.py")
 """Modules whose tests share something that is costly to make."""
 
+_TOGETHER_BY_PARAMETER = "tests/hostile/"
+"""A folder whose tests share a service for each driver."""
+
 
 def step_of(nodeid: str) -> tuple[str, str]:
     """The combination and the step of a test of the matrix, else two empty strings."""
@@ -24,4 +27,7 @@ class WholeCombinations(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         combination, _ = step_of(nodeid)
         module = nodeid.partition("::")[0]
+        if nodeid.startswith(_TOGETHER_BY_PARAMETER) and nodeid.endswith("]"):
+            # The first parameter is that of the fixture which is made once.
+            return _TOGETHER_BY_PARAMETER + nodeid.partition("[")[2].removesuffix("]").partition("-")[0]
         return combination or (module if module in _STAY_TOGETHER else nodeid)

@@ -32,7 +32,8 @@ def configure_logging(settings: LogSettings) -> None:
     if settings.log_format == "json":
         rendering = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        rendering = [structlog.dev.ConsoleRenderer()]
+        # Where rich happens to be installed, the default shows every local variable, passwords included.
+        rendering = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
 
     structlog.configure(
         processors=[*shared, *rendering],

@@ -5,12 +5,15 @@ from contextlib import asynccontextmanager
 from typing import TypedDict
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from app.about import DESCRIPTION, TITLE, VERSION
 from app.database.sessions import Database, open_database
 from app.http import health, metrics
+from app.http.cors import Cors
+from app.http.hosts import TrustedHosts
 from app.http.metrics import HttpMetrics, PoolCollector
-from app.http.middleware import RequestMiddleware
+from app.http.middleware import RequestMiddleware, answer_failure
 from app.http.problems import PROBLEM_RESPONSES, install_problem_handlers
 from app.logs import configure_logging
 from app.routers import ROUTERS
@@ -45,9 +48,18 @@ def create_app(settings: Settings) -> FastAPI:
         version=VERSION,
         lifespan=lifespan,
         responses=PROBLEM_RESPONSES,
+        # Without it there are no pages that show it either.
+        openapi_url="/openapi.json" if settings.docs_enabled else None,
     )
     app.state.metrics = http_metrics
-    app.add_middleware(RequestMiddleware, metrics=http_metrics, max_body_size=settings.max_body_size)
+    failure: ASGIApp = answer_failure
+    # What is added last is outermost, and so has an id, a log line and metrics for what the others answer.
+    if settings.cors_origins:
+        app.add_middleware(Cors, origins=settings.cors_origins)
+        failure = Cors(failure, settings.cors_origins)
+    if settings.trusted_hosts:
+        app.add_middleware(TrustedHosts, hosts=settings.trusted_hosts)
+    app.add_middleware(RequestMiddleware, metrics=http_metrics, max_body_size=settings.max_body_size, failure=failure)
     install_problem_handlers(app)
     for router in (health.router, metrics.router, *ROUTERS):
         app.include_router(router)

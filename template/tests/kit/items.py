@@ -14,7 +14,7 @@ from app.database.dependencies import CurrentDatabase, ReadSession, WriteSession
 from app.database.pagination import Keyset
 from app.database.sessions import Database
 from app.http.etags import IfMatch, etag, require_match
-from app.http.fields import MAX_BIGINT, Identifier, Text
+from app.http.fields import MAX_BIGINT, Identifier, Reference, Text
 from app.http.streaming import JsonLinesResponse
 
 
@@ -67,7 +67,7 @@ class ItemCreate(BaseModel):
     name: Text
     count: Annotated[int, Field(ge=-MAX_BIGINT, le=MAX_BIGINT)] = 0
     weight: Annotated[float, Field(allow_inf_nan=False)] = 0.0
-    parent_id: Identifier | None = None
+    parent_id: Reference | None = None
 
 
 class ItemChange(BaseModel):

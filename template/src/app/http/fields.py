@@ -2,12 +2,29 @@
 
 from typing import Annotated, Final
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 MAX_BIGINT: Final = 2**63 - 1
 
+
+def _refuse_coercion(value: object) -> object:
+    if isinstance(value, bool | str):
+        raise PydanticCustomError("int_type", "Input should be a valid integer")
+    return value
+
+
+NoCoercion: Final = BeforeValidator(_refuse_coercion)
+"""For an integer in a body: 7 is one, and 7.0, as in JSON Schema, but not "7" or true, which pydantic would take."""
+
 Identifier = Annotated[int, Field(ge=1, le=MAX_BIGINT)]
 """A primary key. A larger number does not fit into the database's 64 bits."""
+
+Reference = Annotated[int, Field(ge=1, le=9 * 10**18), NoCoercion]
+"""A primary key in a body.
+
+The bound is round because OpenAPI writes it as a double, and would round one with more digits up to what is refused.
+"""
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 """A string without NUL: databases refuse it or cut the text off there."""

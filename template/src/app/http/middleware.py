@@ -13,18 +13,33 @@ from app.http.problems import problem
 from app.http.request_id import HEADER, begin_request
 
 _HEADER_BYTES: Final = HEADER.lower().encode()
-_QUIET_PATHS: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
+_NO_SNIFFING: Final = (b"x-content-type-options", b"nosniff")
+
+PROBED_PATHS: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
+"""What machines ask again and again, by address and not by name."""
 
 log = structlog.get_logger()
 
 
-class RequestMiddleware:
-    """A plain ASGI middleware: it adds no task and no copy of the body, so streams and disconnects pass unchanged."""
+async def answer_failure(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer 500, without the reason."""
+    response = problem(500, "The service failed to answer. The request id finds the reason in the logs.")
+    await response(scope, receive, send)
 
-    def __init__(self, app: ASGIApp, metrics: HttpMetrics, max_body_size: int) -> None:
+
+class RequestMiddleware:
+    """A plain ASGI middleware: it adds no task and no copy of the body, so streams and disconnects pass unchanged.
+
+    `failure` answers when the application could not, which no middleware within this one sees.
+    """
+
+    def __init__(
+        self, app: ASGIApp, metrics: HttpMetrics, max_body_size: int, failure: ASGIApp = answer_failure
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._max_body_size = max_body_size
+        self._failure = failure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; raises only what breaks off a response that has begun."""
@@ -43,7 +58,7 @@ class RequestMiddleware:
             nonlocal status, ended
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message.setdefault("headers", []).append((_HEADER_BYTES, request_id.encode()))
+                message.setdefault("headers", []).extend(((_HEADER_BYTES, request_id.encode()), _NO_SNIFFING))
             elif not message.get("more_body"):
                 # Background tasks still run after this, and are none of the client's time.
                 ended = perf_counter()
@@ -55,8 +70,7 @@ class RequestMiddleware:
             event = "failed_after_response" if ended else "request_failed"
             log.exception(event, method=scope["method"], path=scope["path"], status=status)
             if not status:
-                response = problem(500, "The service failed to answer. The request id finds the reason in the logs.")
-                await response(scope, receive, send_with_id)
+                await self._failure(scope, receive, send_with_id)
             elif not ended:
                 # The response has begun: only a cut connection tells the client that it is not complete.
                 raise
@@ -64,7 +78,7 @@ class RequestMiddleware:
             seconds = (ended or perf_counter()) - started
             self._metrics.observe(scope, status, seconds)
             log.log(
-                logging.DEBUG if scope["path"] in _QUIET_PATHS else logging.INFO,
+                logging.DEBUG if scope["path"] in PROBED_PATHS else logging.INFO,
                 "request",
                 method=scope["method"],
                 path=scope["path"],

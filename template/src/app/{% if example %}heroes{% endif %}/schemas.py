@@ -5,10 +5,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from app.http.fields import Identifier, Text
+from app.http.fields import Identifier, NoCoercion, Reference, Text
 
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
-Age = Annotated[int, Field(ge=0, le=10_000)]
+Age = Annotated[int, Field(ge=0, le=10_000), NoCoercion]
 
 
 class HeroCreate(BaseModel):
@@ -19,7 +19,7 @@ class HeroCreate(BaseModel):
     name: Name
     secret_name: Name
     age: Age | None = None
-    team_id: Identifier | None = None
+    team_id: Reference | None = None
 
 
 class HeroPatch(BaseModel):
@@ -31,7 +31,7 @@ class HeroPatch(BaseModel):
     name: Name = Field(default_factory=str)
     secret_name: Name = Field(default_factory=str)
     age: Age | None = None
-    team_id: Identifier | None = None
+    team_id: Reference | None = None
 
 
 class HeroRead(BaseModel):

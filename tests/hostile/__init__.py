@@ -1,0 +1,1 @@
+"""What strangers send: a running service keeps its promises, its memory and its secrets."""

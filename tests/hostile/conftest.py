@@ -1,0 +1,51 @@
+"""Services of each driver, installed once and served where a test needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from tests.harness.live_service import LiveService, installed, migrate, serve
+from tests.harness.questions import questions
+from tests.harness.rendering import Template
+from tests.harness.servers import scratch_database
+from tests.harness.services import Environments, Service
+
+
+@dataclass(frozen=True)
+class Target:
+    """An installed service, and a migrated database for it."""
+
+    service: Service
+    database_url: str
+    driver: str
+
+    @property
+    def uses_postgres(self) -> bool:
+        return self.driver != "aiosqlite"
+
+
+@pytest.fixture(scope="session", params=questions()["driver"].choices)
+def target(
+    request: pytest.FixtureRequest,
+    template: Template,
+    environments: Environments,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Target]:
+    driver = str(request.param)
+    folder = tmp_path_factory.mktemp("hostile") / driver
+    with ExitStack() as stack:
+        service = stack.enter_context(installed(template, environments, folder, {"driver": driver}))
+        sqlite = f"sqlite:///{folder}/hostile.db"
+        url = sqlite if driver == "aiosqlite" else stack.enter_context(scratch_database())
+        migrate(service, {"DATABASE_URL": url})
+        yield Target(service, url, driver)
+
+
+@pytest.fixture(scope="session")
+def live(target: Target) -> Iterator[LiveService]:
+    with serve(target.service, {"DATABASE_URL": target.database_url}) as live:
+        yield live
