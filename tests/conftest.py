@@ -37,6 +37,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="let Schemathesis make N examples of each operation, from a seed that differs from run to run",
     )
+    parser.addoption(
+        "--faults-minutes", type=float, default=0, help="let faults happen at random for so long, all services together"
+    )
+    parser.addoption("--faults-seed", type=int, default=1, help="the same seed lets the same faults happen again")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,7 +6,7 @@ import os
 import resource
 import time
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import pytest
@@ -26,6 +26,14 @@ COVERAGE = "coverage"
 """The property in which a suite's test records the coverage; the last column of the table."""
 
 _RENDERED = "rendered"
+
+
+_ROW = "row of a table"
+
+
+def table_row(title: str, row: Mapping[str, object]) -> tuple[str, object]:
+    """The property by which a test adds a row to a table that is printed at the end of the run."""
+    return _ROW, {"title": title, "cells": {name: str(cell) for name, cell in row.items()}}
 
 
 def process_cpu() -> float:
@@ -66,6 +74,7 @@ class RunReport:
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._outcomes: dict[str, str] = {}
         self._coverage: dict[str, str] = {}
+        self._tables: defaultdict[str, list[tuple[dict[str, str], bool]]] = defaultdict(list)
 
     @property
     def _terminal(self) -> Any:
@@ -95,14 +104,17 @@ class RunReport:
             # A failed teardown outweighs what was said before.
             self._outcomes[report.nodeid] = {"passed": "ok"}.get(report.outcome, report.outcome)
         if report.when == "teardown":
-            self._note_coverage(report)
+            self._note_properties(report)
             self._finished += 1
             self._write_line(report.nodeid)
 
-    def _note_coverage(self, report: pytest.TestReport) -> None:
-        properties = dict(report.user_properties)
+    def _note_properties(self, report: pytest.TestReport) -> None:
+        properties: dict[str, Any] = dict(report.user_properties)
         if COVERAGE in properties:
             self._coverage[step_of(report.nodeid)[0]] = str(properties[COVERAGE])
+        if _ROW in properties:
+            row = properties[_ROW]
+            self._tables[row["title"]].append((row["cells"], self._outcomes[report.nodeid] == "ok"))
 
     def _write_line(self, nodeid: str) -> None:
         combination, step = step_of(nodeid)
@@ -131,6 +143,8 @@ class RunReport:
         if not self._outcomes:
             return
         self._write_table()
+        for title, rows in self._tables.items():
+            self._write_rows(title, rows)
         self._write_slowest()
         self._write_about_pgbouncer()
         self._write_failures_of_the_run()
@@ -193,6 +207,21 @@ class RunReport:
         missing = [version for version in versions() if find_interpreter(version) is None]
         if missing:
             self._terminal.write_line(f"Not installed here, so not tested: Python {', '.join(missing)}")
+
+    def _write_rows(self, title: str, rows: list[tuple[dict[str, str], bool]]) -> None:
+        names = list(rows[0][0])
+        widths = {name: max(len(name), *(len(cells[name]) for cells, _ in rows)) for name in names}
+        self._terminal.section(title, sep="=")
+        # Words to the left, and numbers to the right.
+        left = {name for name in names if any(cells[name][:1].isalpha() for cells, _ in rows)}
+        for cells, passed in [
+            ({name: name for name in names}, True),
+            *sorted(rows, key=lambda row: [*row[0].values()][:1]),
+        ]:
+            line = "  ".join(
+                f"{cells[name]:<{widths[name]}}" if name in left else f"{cells[name]:>{widths[name]}}" for name in names
+            )
+            self._terminal.write_line(line if passed else f"{line}  FAILED", red=not passed)
 
     def _write_slowest(self) -> None:
         others = sorted((nodeid for nodeid in self._seconds if not step_of(nodeid)[0]), key=self._seconds.__getitem__)

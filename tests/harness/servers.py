@@ -42,7 +42,7 @@ def shared_postgres(folder: Path) -> Iterator[str]:
         os.environ[SERVER_URL] = given
         yield given
         return
-    _unpack_devtools(folder)
+    unpack_devtools(folder)
     postgres = importlib.import_module("devtools.postgres")
     with postgres.running(options={"max_connections": "400"}) as server:
         os.environ[SERVER_URL] = server.url("postgres")
@@ -99,8 +99,8 @@ def _with_database(name: str) -> str:
     return f"{base.rsplit('/', 1)[0]}/{name}{question_mark}{query}"
 
 
-def _unpack_devtools(folder: Path) -> None:
-    """Make the devtools of all options importable, by the names they have in a render."""
+def unpack_devtools(folder: Path) -> None:
+    """Make the devtools of all options importable in this process, by the names they have in a render."""
     package = folder / "devtools"
     package.mkdir()
     for file in ROOT.joinpath("template", "devtools").iterdir():

@@ -10,8 +10,8 @@ STEPS = ("render", "format", "lint", "install", "types", "dependencies", "migrat
 _STAY_TOGETHER = ("tests/test_packaging.py", "tests/test_readme.py", "tests/test_running_service.py")
 """Modules whose tests share something that is costly to make."""
 
-_TOGETHER_BY_PARAMETER = "tests/hostile/"
-"""A folder whose tests share a service for each driver."""
+_TOGETHER_BY_PARAMETER = ("tests/hostile/", "tests/faults/")
+"""Folders whose tests share a service for each driver, or for each pair of driver and pool."""
 
 
 def step_of(nodeid: str) -> tuple[str, str]:
@@ -29,5 +29,5 @@ class WholeCombinations(LoadScopeScheduling):  # type: ignore[misc]
         module = nodeid.partition("::")[0]
         if nodeid.startswith(_TOGETHER_BY_PARAMETER) and nodeid.endswith("]"):
             # The first parameter is that of the fixture which is made once.
-            return _TOGETHER_BY_PARAMETER + nodeid.partition("[")[2].removesuffix("]").partition("-")[0]
+            return nodeid.rpartition("/")[0] + nodeid.partition("[")[2].removesuffix("]").partition("-")[0]
         return combination or (module if module in _STAY_TOGETHER else nodeid)

@@ -1,0 +1,200 @@
+"""Clients that use a service and write down what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+
+from tests.faults.ledger import COUNTER, Counted, Insert, Ledger, Move, Outcome
+from tests.faults.stack import PASSWORD
+
+PAUSE = 0.02
+"""Seconds between the requests of one client."""
+
+PATIENCE = 60.0
+"""Seconds after which a request counts as one that hangs."""
+
+BULK = 20
+"""Rows of a bulk insert."""
+
+
+class Clients:
+    """Clients of all kinds, until they are told to stop.
+
+    Attributes:
+        ledger: What they write down.
+        last_acknowledged: When a write was acknowledged last, by ``time.monotonic``.
+    """
+
+    def __init__(self, url: str, seed: int) -> None:
+        self.ledger = Ledger()
+        self.last_acknowledged = 0.0
+        self._random = random.Random(seed)  # noqa: S311 - to be repeatable is the point
+        self._url = url
+        self._numbers = itertools.count()
+        self._stopped = asyncio.Event()
+        self._prefix = f"{seed:x}"
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Let them work during the block; the block ends when each has its last answer."""
+        kinds: list[Callable[[], Awaitable[object]]] = [
+            *(self._create, self._create_and_delete, self._create_many, self._ask_for_what_is_refused),
+            *(self._patch, self._patch, self._transfer, self._transfer, self.increment, self._read_total),
+        ]
+        limits = httpx2.Limits(max_connections=None)
+        async with (
+            httpx2.AsyncClient(base_url=self._url, timeout=PATIENCE, limits=limits) as self._http,
+            asyncio.TaskGroup() as tasks,
+        ):
+            for kind in kinds:
+                tasks.create_task(self._repeat(kind))
+            try:
+                yield
+            finally:
+                self._stopped.set()
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped.is_set()
+
+    async def send(self, method: str, path: str, *, accept: tuple[int, ...] = (), **options: Any) -> Any:
+        """Send a request; return the response, or ``None`` if the connection broke.
+
+        An answer that this API does not promise here is a problem: any 500, a 503 that does not say when to try
+        again, a 4xx other than those to accept, and no answer at all.
+        """
+        started = time.monotonic()
+        try:
+            response = await self._http.request(method, path, **options)
+        except httpx2.TimeoutException:
+            self.ledger.statuses["hangs"] += 1
+            self.ledger.problems.append(f"{method} {path}: no answer within {PATIENCE:g} s")
+            return None
+        except (httpx2.TransportError, httpx2.HTTPError):
+            self.ledger.statuses["cut"] += 1
+            return None
+        finally:
+            self.ledger.slowest = max(self.ledger.slowest, time.monotonic() - started)
+        status = response.status_code
+        self.ledger.statuses[str(status)] += 1
+        if PASSWORD in response.text:
+            self.ledger.problems.append(f"{method} {path}: the answer has the password of the database")
+        if status >= 300 and status not in (*accept, 503):
+            self.ledger.problems.append(f"{method} {path}: {status} {response.text[:200]}")
+        if status == 503 and "Retry-After" not in response.headers:
+            self.ledger.problems.append(f"{method} {path}: 503 without Retry-After")
+        return response
+
+    def outcome(self, response: Any) -> Outcome:
+        """What a client knows after this answer."""
+        status = 599 if response is None else response.status_code
+        outcome = Outcome.ACKNOWLEDGED if status < 300 else Outcome.REFUSED if status < 500 else Outcome.UNKNOWN
+        self.ledger.outcomes[outcome] += 1
+        if outcome is Outcome.ACKNOWLEDGED:
+            self.last_acknowledged = time.monotonic()
+        return outcome
+
+    def new_name(self, kind: str) -> str:
+        return f"{kind} {self._prefix}-{next(self._numbers)}"
+
+    async def _repeat(self, kind: Callable[[], Awaitable[object]]) -> None:
+        while not self._stopped.is_set():
+            await kind()
+            await asyncio.sleep(PAUSE * self._random.uniform(0.5, 1.5))
+
+    async def _create(self) -> Insert:
+        insert = Insert((self.new_name("hero"),))
+        self.ledger.inserts.append(insert)
+        response = await self.send("POST", "/heroes", json=_hero(insert.names[0]))
+        insert.outcome = self.outcome(response)
+        if insert.outcome is Outcome.ACKNOWLEDGED:
+            insert.id = response.json()["id"]
+        return insert
+
+    async def _create_and_delete(self) -> None:
+        insert = await self._create()
+        if insert.id is not None:
+            insert.deletion = Outcome.UNKNOWN
+            insert.deletion = self.outcome(await self.send("DELETE", f"/heroes/{insert.id}"))
+            if insert.deletion is Outcome.ACKNOWLEDGED:
+                found = await self.send("GET", f"/heroes/{insert.id}", accept=(404,))
+                if found is not None and found.status_code < 300:
+                    self.ledger.problems.append(f"hero {insert.id} is found after it was deleted")
+
+    async def _create_many(self) -> None:
+        insert = Insert(tuple(self.new_name("bulk") for _ in range(BULK)))
+        self.ledger.inserts.append(insert)
+        insert.outcome = self.outcome(await self.send("POST", "/heroes/bulk", json=[_hero(n) for n in insert.names]))
+
+    async def _ask_for_what_is_refused(self) -> None:
+        """A row that a constraint of the database refuses, on its own and as the last of many."""
+        wrong = _hero(self.new_name("refused")) | {"team_id": 10**9}
+        for path, body in (
+            ("/heroes", wrong),
+            ("/heroes/bulk", [*(_hero(self.new_name("refused")) for _ in range(3)), wrong]),
+        ):
+            rows = body if isinstance(body, list) else [body]
+            insert = Insert(tuple(row["name"] for row in rows))
+            self.ledger.inserts.append(insert)
+            insert.outcome = self.outcome(await self.send("POST", path, json=body, accept=(409,)))
+            if insert.outcome is Outcome.ACKNOWLEDGED:
+                self.ledger.problems.append(f"{path}: took a team that does not exist")
+
+    async def _patch(self) -> None:
+        """Change a hero of one's own again and again, as long as this client works."""
+        insert = await self._create()
+        if insert.id is None:
+            return
+        counted = Counted(insert.id, 1, None)
+        self.ledger.counted.append(counted)
+        path = f"/heroes/{insert.id}"
+        for age in range(1, 10_000):
+            if self.stopped:
+                return
+            counted.doubtful = age
+            response = await self.send("PATCH", path, json={"age": age}, headers={"If-Match": f'"{counted.version}"'})
+            if self.outcome(response) is Outcome.ACKNOWLEDGED:
+                counted.see(response.json()["version"], response.json()["age"], changed=True)
+            else:
+                found = await self.send("GET", path)
+                while found is None or found.status_code != 200:
+                    if self.stopped:
+                        return
+                    await asyncio.sleep(PAUSE)
+                    found = await self.send("GET", path)
+                counted.see(found.json()["version"], found.json()["age"])
+            await asyncio.sleep(PAUSE)
+
+    async def _transfer(self) -> None:
+        # One direction, so that they wait for each other and never in a circle.
+        await self.transfer(*sorted(self._random.sample(range(1, COUNTER), 2)))
+
+    async def transfer(self, source: int, target: int, pause: float = 0) -> None:
+        move = Move(self.new_name("transfer"))
+        self.ledger.moves.append(move)
+        body = {"name": move.name, "source": source, "target": target, "amount": self._random.randint(1, 100)}
+        move.outcome = self.outcome(await self.send("POST", "/accounts/transfers", json=body | {"pause": pause}))
+
+    async def increment(self) -> None:
+        outcome = Outcome.UNKNOWN
+        try:
+            outcome = self.outcome(await self.send("POST", f"/accounts/{COUNTER}/increment"))
+        finally:
+            self.ledger.increments[outcome] += 1
+
+    async def _read_total(self) -> None:
+        response = await self.send("GET", "/accounts/total", params={"below": COUNTER})
+        if response is not None and response.status_code == 200 and response.json() != 0:
+            self.ledger.problems.append(f"the accounts add up to {response.json()}: a transfer was seen by halves")
+
+
+def _hero(name: str) -> dict[str, Any]:
+    return {"name": name, "secret_name": "secret"}

@@ -1,0 +1,58 @@
+"""Services under fault: one for each pair of driver and pool, with all faults after each other."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.faults import FAULTS
+from tests.faults.stack import Stack, stack_of
+from tests.harness.combinations import Combination, combinations
+from tests.harness.rendering import Template
+from tests.harness.services import Environments
+
+SECONDS_EACH = 6
+"""What a fault takes, by which the number of faults in the long form is reckoned: so the seed alone decides on them."""
+
+
+def services() -> list[Combination]:
+    """One for each pair of driver and pool, by turns in one style of data access and the other."""
+    with_example = [each for each in combinations() if each.example]
+    groups = dict.fromkeys(each.group for each in with_example)
+    return [[each for each in with_example if each.group == group][number % 2] for number, group in enumerate(groups)]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "fault" not in metafunc.fixturenames:
+        return
+    minutes, seed = metafunc.config.option.faults_minutes, metafunc.config.option.faults_seed
+    cases = []
+    for service in services():
+        possible = [
+            name
+            for name, fault in FAULTS.items()
+            if service.pool in fault.pools and (service.uses_postgres or fault.sqlite)
+        ]
+        chance = random.Random(f"{seed} {service}")  # noqa: S311 - to be repeatable is the point
+        happening = possible
+        if minutes:
+            happening = chance.choices(possible, k=round(minutes * 60 / SECONDS_EACH / len(services())))
+        # In the name of a test the first part is the service, by which tests are shared out among processes.
+        cases += [
+            pytest.param(service, name, chance.getrandbits(32), id=f"{service.group.replace('-', '_')}-{number} {name}")
+            for number, name in enumerate(happening, 1)
+        ]
+    metafunc.parametrize(("stack", "fault", "seed"), cases, indirect=["stack"], scope="session")
+
+
+@pytest.fixture(scope="session")
+def stack(
+    request: pytest.FixtureRequest,
+    template: Template,
+    environments: Environments,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    with stack_of(request.param, template, environments, tmp_path_factory.mktemp("faults")) as stack:
+        yield stack

@@ -1,0 +1,301 @@
+"""What can happen to a service, its database and the network between. Each ends with everything mended."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.faults.clients import Clients
+from tests.faults.servers import frozen
+from tests.faults.stack import TIMEOUTS, Stack
+
+AWAY = 1.5
+"""Seconds for which something refuses connections: longer than any one timeout of the service."""
+
+SILENT = 6.0
+"""Seconds for which something does not answer: longer than it takes until every request has given up."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that happens while clients are at work.
+
+    Attributes:
+        happen: Makes it happen, and mends it.
+        pools: Where it can happen.
+        sqlite: Whether it can happen without a server, too.
+        away: Whether the database cannot be reached meanwhile, so that the service must not be ready.
+        serves: Whether the service must answer all the time.
+    """
+
+    happen: Callable[[Stack, Clients], Awaitable[None]]
+    pools: frozenset[str] = frozenset({"queue", "null", "pgbouncer"})
+    sqlite: bool = False
+    away: bool = False
+    serves: bool = True
+
+
+_KILL = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(name: str, **properties: Any) -> Callable[[Callable[[Stack, Clients], Awaitable[None]]], None]:
+    """Add what happens to the faults."""
+
+    def add(happen: Callable[[Stack, Clients], Awaitable[None]]) -> None:
+        FAULTS[name] = Fault(happen, **properties)
+
+    return add
+
+
+@fault("nothing", sqlite=True)
+async def _nothing(_stack: Stack, _clients: Clients) -> None:
+    await asyncio.sleep(0.5)
+
+
+# --- The server ---------------------------------------------------------------------------------------------------
+
+
+@fault("backends killed")
+async def _backends_killed(stack: Stack, _clients: Clients) -> None:
+    """In the midst of statements and of commits."""
+    for _ in range(10):
+        await asyncio.to_thread(_administer, stack, _KILL)
+        await asyncio.sleep(0.1)
+
+
+@fault("restart, fast", away=True)
+async def _restarted(stack: Stack, _clients: Clients) -> None:
+    await asyncio.to_thread(stack.postgres.stop, signal.SIGINT)
+    await asyncio.sleep(AWAY)
+    await asyncio.to_thread(stack.postgres.start)
+
+
+@fault("restart, immediate", away=True)
+async def _crashed(stack: Stack, _clients: Clients) -> None:
+    await asyncio.to_thread(stack.postgres.stop, signal.SIGQUIT)
+    await asyncio.sleep(AWAY)
+    await asyncio.to_thread(stack.postgres.start)
+
+
+@fault("server frozen", away=True)
+async def _frozen(stack: Stack, _clients: Clients) -> None:
+    async with _in_a_thread(frozen(stack.postgres.processes)):
+        await asyncio.sleep(SILENT)
+
+
+@fault("read-only")
+async def _read_only(stack: Stack, _clients: Clients) -> None:
+    database = "ALTER DATABASE service"
+    await asyncio.to_thread(_administer, stack, f"{database} SET default_transaction_read_only = on", _KILL)
+    await asyncio.sleep(1)
+    back = ("SET default_transaction_read_only = off", f"{database} RESET default_transaction_read_only")
+    await asyncio.to_thread(_administer, stack, *back, _KILL)
+
+
+@fault("too many clients")
+async def _full(stack: Stack, _clients: Clients) -> None:
+    """Others take all connections there are, those of the service too."""
+    others: list[psycopg.Connection[Any]] = []
+    try:
+        await asyncio.to_thread(_take_all, stack, others)
+        await asyncio.sleep(1)
+    finally:
+        for each in others:
+            each.close()
+
+
+def _take_all(stack: Stack, others: list[psycopg.Connection[Any]]) -> None:
+    for _ in range(20):
+        try:
+            while True:
+                others.append(psycopg.connect(stack.postgres.url, connect_timeout=10))
+        except psycopg.OperationalError:
+            mine = [each.info.backend_pid for each in others]
+            others[0].execute(f"{_KILL} AND pid <> ALL(%s)", [mine])
+            others[0].commit()
+
+
+# --- Statements ---------------------------------------------------------------------------------------------------
+
+
+@fault("lock held by another", sqlite=True)
+async def _locked(stack: Stack, _clients: Clients) -> None:
+    def hold() -> Any:
+        if isinstance(stack.database, Path):
+            writer = sqlite3.connect(stack.database, isolation_level=None, check_same_thread=False)
+            writer.execute("BEGIN IMMEDIATE")
+            return writer
+        connection = psycopg.connect(stack.postgres.url)
+        connection.execute("LOCK TABLE hero, account IN EXCLUSIVE MODE")
+        return connection
+
+    holder = await asyncio.to_thread(hold)
+    await asyncio.sleep(2 * TIMEOUTS["DATABASE_LOCK_TIMEOUT"])
+    await asyncio.to_thread(holder.close)
+
+
+@fault("deadlocks")
+async def _deadlocks(_stack: Stack, clients: Clients) -> None:
+    """Transfers back and forth between two accounts, which each lock one and want the other."""
+
+    async def back_and_forth(source: int, target: int) -> None:
+        for _ in range(10):
+            await clients.transfer(source, target, pause=0.02)
+
+    await asyncio.gather(back_and_forth(1, 2), back_and_forth(2, 1))
+
+
+@fault("serialization failures", sqlite=True)
+async def _serialization(_stack: Stack, clients: Clients) -> None:
+    async def increment() -> None:
+        for _ in range(10):
+            await clients.increment()
+
+    await asyncio.gather(*(increment() for _ in range(8)))
+
+
+@fault("slow statements")
+async def _slow(_stack: Stack, clients: Clients) -> None:
+    """They run into the statement timeout."""
+    slow = (clients.send("GET", "/accounts/slow", params={"seconds": 30}) for _ in range(3))
+    for response in await asyncio.gather(*slow):
+        if response is None or response.status_code != 503:
+            clients.ledger.problems.append(f"a slow statement ended with {response}")
+
+
+@fault("pool exhausted")
+async def _exhausted(_stack: Stack, clients: Clients) -> None:
+    """Many more slow requests at once than there are connections."""
+    await asyncio.gather(*(clients.send("GET", "/accounts/slow", params={"seconds": 0.4}) for _ in range(40)))
+
+
+# --- The network --------------------------------------------------------------------------------------------------
+
+
+@fault("network resets")
+async def _resets(stack: Stack, _clients: Clients) -> None:
+    assert stack.network is not None
+    for _ in range(10):
+        stack.network.reset()
+        await asyncio.sleep(0.1)
+
+
+@fault("network swallows", away=True)
+async def _swallows(stack: Stack, _clients: Clients) -> None:
+    assert stack.network is not None
+    stack.network.swallow()
+    await asyncio.sleep(SILENT)
+    await stack.network.mend()
+
+
+@fault("network refuses", away=True)
+async def _refuses(stack: Stack, _clients: Clients) -> None:
+    assert stack.network is not None
+    stack.network.refuse()
+    await asyncio.sleep(AWAY)
+    await stack.network.mend()
+
+
+@fault("network is slow")
+async def _latency(stack: Stack, _clients: Clients) -> None:
+    assert stack.network is not None
+    stack.network.latency = 0.05
+    await asyncio.sleep(1)
+    await stack.network.mend()
+
+
+@fault("connections half-open")
+async def _half_open(stack: Stack, _clients: Clients) -> None:
+    assert stack.network is not None
+    await stack.network.forget()
+
+
+# --- The service and PgBouncer ------------------------------------------------------------------------------------
+
+
+@fault("clients leave", sqlite=True)
+async def _clients_leave(stack: Stack, _clients: Clients) -> None:
+    """In the middle of requests, and of a stream."""
+
+    async def leave(request: bytes, after: float) -> None:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", stack.live.port)
+        except OSError:
+            return
+        writer.write(request)
+        await asyncio.sleep(after)
+        writer.transport.abort()
+
+    requests = [
+        b"GET /heroes/export HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /heroes?limit=100 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /accounts/slow?seconds=0.2 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /heroes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
+    ]
+    for number in range(50):
+        await asyncio.gather(*(leave(request, number / 2000) for request in requests))
+
+
+@fault("worker killed", sqlite=True, serves=False)
+async def _worker_killed(stack: Stack, _clients: Clients) -> None:
+    stack.workers[0].kill()
+    await asyncio.sleep(0.5)
+
+
+@fault("PgBouncer restarted", pools=frozenset({"pgbouncer"}), away=True)
+async def _bouncer_restarted(stack: Stack, _clients: Clients) -> None:
+    await asyncio.to_thread(stack.stop_bouncer)
+    await asyncio.sleep(AWAY)
+    await asyncio.to_thread(stack.start_bouncer)
+
+
+@fault("stopped under load", sqlite=True, serves=False)
+async def _stopped(stack: Stack, clients: Clients) -> None:
+    """What is under way is answered, and the service ends; then it is started again."""
+    under_way = [asyncio.create_task(_under_way(stack)) for _ in range(8)]
+    await asyncio.sleep(0.1)
+    await asyncio.to_thread(stack.stop_serving)
+    for answer in await asyncio.gather(*under_way):
+        # Whether there was a free connection for it is another matter.
+        if answer[9:12] not in {b"200", b"503"}:
+            clients.ledger.problems.append(f"a request under way was answered with {answer[:100]!r}")
+    await asyncio.to_thread(stack.start_serving)
+
+
+async def _under_way(stack: Stack) -> bytes:
+    """Send a request that takes until the service is asked to end, over a connection of its own."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", stack.live.port)
+    path = "/accounts/slow?seconds=0.4" if stack.combination.uses_postgres else "/heroes?limit=100"
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    try:
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+def _administer(stack: Stack, *statements: str) -> None:
+    with stack.postgres.connect() as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+@asynccontextmanager
+async def _in_a_thread(manager: Any) -> AsyncIterator[None]:
+    await asyncio.to_thread(manager.__enter__)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(manager.__exit__, None, None, None)

@@ -1,0 +1,229 @@
+"""A service with everything around it: two workers, a server of its own, PgBouncer where it was chosen, a network."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import psutil
+
+from tests.faults.ledger import Row, Tables
+from tests.faults.network import Link
+from tests.faults.servers import Postgres, own_postgres
+from tests.harness.combinations import Combination
+from tests.harness.live_service import LiveService, installed, migrate, serve
+from tests.harness.processes import free_port
+from tests.harness.questions import ROOT
+from tests.harness.rendering import Template
+from tests.harness.servers import unpack_devtools
+from tests.harness.services import Environments, Service
+
+T = TypeVar("T")
+
+WORKERS = 2
+
+POOL = 5
+"""Connections of each worker at most."""
+
+TIMEOUTS = {
+    "DATABASE_POOL_TIMEOUT": 0.5,
+    "DATABASE_CONNECT_TIMEOUT": 1.0,
+    "DATABASE_LOCK_TIMEOUT": 0.3,
+    "DATABASE_STATEMENT_TIMEOUT": 0.6,
+    "DATABASE_IDLE_IN_TRANSACTION_TIMEOUT": 1.0,
+    "DATABASE_ANSWER_GRACE": 0.6,
+}
+"""Seconds, shorter than in production, so that a test need not wait as long."""
+
+BOUND = 5.0
+"""Seconds within which every request is answered, as ``docs/database.md`` reckons: the wait for a connection (0.5), for
+the answer of one that is lost (1.2), for its end (2), and for a new one (1)."""
+
+PASSWORD = "sw0rd/f%sh"  # noqa: S105 - nobody checks it, and it must be seen nowhere
+"""Of the database, with characters that are not left as they are in a URL."""
+
+SETTLED_WITHIN = 20.0  # seconds
+
+_CONNECTIONS = """
+    SELECT state, query FROM pg_stat_activity
+    WHERE datname = 'service' AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
+
+LIMITS: dict[str, dict[str, object]] = {
+    "queue": {"DATABASE_POOL_SIZE": POOL},
+    "pgbouncer": {"DATABASE_POOL_SIZE": POOL},
+    "null": {"DATABASE_MAX_CONNECTIONS": POOL},
+}
+
+_BANK = ROOT / "tests" / "faults" / "bank"
+
+
+class Stack:
+    """A service at work, and what a fault can be done to."""
+
+    def __init__(self, combination: Combination, service: Service, work: asyncio.AbstractEventLoop) -> None:
+        self.combination = combination
+        self.service = service
+        self.database: Postgres | Path
+        self.network: Link | None = None
+        self.live: LiveService
+        self._port = free_port()
+        self._loop = work
+        self._bouncer = ExitStack()
+        self._serving = ExitStack()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something on the loop on which the network runs, and wait for its end."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    @property
+    def postgres(self) -> Postgres:
+        assert isinstance(self.database, Postgres)
+        return self.database
+
+    @property
+    def workers(self) -> list[psutil.Process]:
+        """The processes that serve requests."""
+        return [each for each in self.live.process.descendants() if "spawn_main" in " ".join(each.cmdline())]
+
+    def start_serving(self) -> None:
+        """Start the service, on the same port as before."""
+        self.live = self._serving.enter_context(
+            serve(self.service, self._environment, workers=WORKERS, port=self._port)
+        )
+
+    def stop_serving(self) -> None:
+        """Stop it in good order."""
+        self._serving.close()
+
+    def start_bouncer(self) -> None:
+        """Start PgBouncer, and lead the network to it."""
+        pgbouncer = importlib.import_module("devtools.pgbouncer")
+        bouncer = self._bouncer.enter_context(pgbouncer.running("127.0.0.1", self.postgres.port, pool_size=POOL))
+        assert self.network is not None
+        self.network.target = (bouncer.host, bouncer.port)
+
+    def stop_bouncer(self) -> None:
+        """Kill PgBouncer."""
+        self._bouncer.close()
+
+    def tables(self) -> Tables:
+        """What the database holds, read past the service and the network."""
+        heroes, accounts, transfers = self.query(
+            "SELECT id, name, age, version, deleted_at IS NOT NULL FROM hero",
+            "SELECT id, balance FROM account",
+            "SELECT name, source, target, amount FROM transfer",
+        )
+        return Tables([Row(row[0], row[1], row[2], row[3], bool(row[4])) for row in heroes], dict(accounts), transfers)
+
+    def settle(self) -> list[str]:
+        """Wait until nobody works for the service any more; tell who still does, and connections beyond its budget."""
+        if not isinstance(self.database, Postgres):
+            return []
+        budget = POOL * (1 if self.combination.pool == "pgbouncer" else WORKERS)
+        deadline = time.monotonic() + SETTLED_WITHIN
+        while True:
+            (rows,) = self.query(_CONNECTIONS)
+            busy = [f"{state}: {query}" for state, query in rows if state != "idle"]
+            too_many = [f"{len(rows)} connections, of {budget}"] if len(rows) > budget else []
+            if not [*busy, *too_many] or time.monotonic() > deadline:
+                return [*busy, *too_many]
+            time.sleep(0.05)
+
+    @property
+    def descriptors_of_pool(self) -> int:
+        """How many files or sockets the connections of one worker have open: SQLite has three files for each."""
+        return POOL * (1 if self.combination.uses_postgres else 3)
+
+    def descriptors(self) -> dict[int, int]:
+        """How many files and sockets each worker has open."""
+        return {worker.pid: worker.num_fds() for worker in self.workers}
+
+    def query(self, *statements: str) -> Sequence[Sequence[Any]]:
+        """Ask the database itself."""
+        if isinstance(self.database, Postgres):
+            with self.database.connect() as connection:
+                return [connection.execute(statement).fetchall() for statement in statements]
+        with closing(sqlite3.connect(self.database)) as connection:
+            return [connection.execute(statement).fetchall() for statement in statements]
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        if isinstance(self.database, Path):
+            url = f"sqlite:///{self.database}"
+            values: dict[str, object] = LIMITS[self.combination.pool]
+        else:
+            assert self.network is not None
+            url = f"postgresql://postgres:{quote(PASSWORD, safe='')}@127.0.0.1:{self.network.port}/service"
+            values = {**TIMEOUTS, **LIMITS[self.combination.pool]}
+        return {"DATABASE_URL": url, **{name: str(value) for name, value in values.items()}}
+
+    def migrate(self) -> None:
+        """Bring the database to the newest revision."""
+        url = self.database.url if isinstance(self.database, Postgres) else f"sqlite:///{self.database}"
+        migrate(self.service, {"DATABASE_URL": url})
+
+    async def close(self) -> None:
+        if self.network is not None:
+            await self.network.close()
+
+
+@contextmanager
+def stack_of(combination: Combination, template: Template, environments: Environments, folder: Path) -> Iterator[Stack]:
+    """Make a service that has accounts as well as heroes, with all that it needs, and serve it."""
+    with ExitStack() as parts:
+        service = parts.enter_context(installed(template, environments, folder / "service", combination.answers))
+        open_a_bank(service.folder, postgres=combination.uses_postgres)
+        stack = Stack(combination, service, parts.enter_context(_loop_in_a_thread()))
+        if combination.uses_postgres:
+            unpack_devtools(folder)
+            stack.database = parts.enter_context(own_postgres(importlib.import_module("devtools.postgres")))
+            stack.network = Link(("127.0.0.1", stack.database.port))
+            stack.run(stack.network.mend())
+            parts.callback(lambda: stack.run(stack.close()))
+            if combination.pool == "pgbouncer":
+                stack.start_bouncer()
+                parts.callback(stack.stop_bouncer)
+        else:
+            stack.database = folder / "service.db"
+        stack.migrate()
+        stack.start_serving()
+        parts.callback(stack.stop_serving)
+        yield stack
+
+
+def open_a_bank(service: Path, *, postgres: bool) -> None:
+    """Add the domain of accounts to a service, as its owner would."""
+    shutil.copytree(_BANK, service, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    versions = service / "src/app/migrations/versions"
+    previous = max(file.name[:4] for file in versions.glob("0*.py") if not file.name.startswith("0009"))
+    migration = versions / "0009_accounts.py"
+    text = migration.read_text(encoding="utf-8").replace("PREVIOUS", f'"{previous}"')
+    key = "sa.BigInteger(), sa.Identity()" if postgres else "sa.Integer()"
+    migration.write_text(text.replace("PRIMARY_KEY", key), encoding="utf-8")
+    routers = service / "src/app/routers.py"
+    text = routers.read_text(encoding="utf-8")
+    text = text.replace("from app.heroes", "from app.accounts.endpoints import router as accounts\nfrom app.heroes", 1)
+    routers.write_text(text.replace("    heroes,\n", "    accounts,\n    heroes,\n"), encoding="utf-8")
+
+
+@contextmanager
+def _loop_in_a_thread() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="network and clients")
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
