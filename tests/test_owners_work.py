@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.combinations import Combination
-from tests.harness.first_months import work_for_months
+from tests.harness.first_months import do_what_the_changelog_asks, work_for_months
 from tests.harness.interpreters import OWN_VERSION
 from tests.harness.next_releases import NEXT_TAGS, with_next_releases
 from tests.harness.releases import releases
@@ -34,6 +34,7 @@ def test_work_on_any_release_is_what_it_would_be_on_a_new_service(
     for release in releases():
         service = _worked_on(template, tmp_path / release.tag, combination, release.tag, keep_example=keep_example)
         template.update(service)
+        do_what_the_changelog_asks(service, keep_example=keep_example)
         assert_updated(service, expected)
 
 
@@ -58,6 +59,7 @@ def test_suite_of_a_service_with_work_in_it_passes_after_the_update(
 ) -> None:
     folder = _worked_on(template, tmp_path / "service", combination, releases()[0].tag, keep_example=keep_example)
     template.update(folder)
+    do_what_the_changelog_asks(folder, keep_example=keep_example)
     with environments.borrow(f"{combination.driver}-{OWN_VERSION}") as environment:
         service = Service(folder, environment)
         service.install()

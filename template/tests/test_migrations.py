@@ -18,7 +18,14 @@ from app.database.discovery import import_models
 from app.database.migrations import current_revisions, head_revisions
 from app.database.sessions import open_database
 from tests.conftest import settings_for
-from tests.kit.migrations import add_migration, copy_migrations, run_alembic, run_alembic_in
+from tests.kit.migrations import (
+    ROOT,
+    add_migration,
+    copy_migrations,
+    problems_of_revisions,
+    run_alembic,
+    run_alembic_in,
+)
 from tests.kit.server import TestServer
 
 
@@ -78,6 +85,35 @@ def assert_clean(copy: Path, message: str) -> None:
         ruff = [sys.executable, "-m", "ruff", *check, "--no-cache", str(written)]
         done = subprocess.run(ruff, capture_output=True, text=True, check=False)  # noqa: S603
         assert done.returncode == 0, done.stdout
+
+
+def test_one_revision_is_the_newest() -> None:
+    problems = problems_of_revisions(ROOT)
+    assert not problems, "\n".join(["`alembic upgrade head` would not know where to go:", *problems])
+
+
+def test_revisions_that_go_different_ways_are_named(tmp_path: Path) -> None:
+    versions = tmp_path / "src/app/migrations/versions"
+    versions.mkdir(parents=True)
+    for name, down_revision in {
+        "first": None,
+        "ours": "first",
+        "brought": "first",
+        "merged": ("ours", "brought"),
+    }.items():
+        (versions / f"{name}.py").write_text(f"revision, down_revision = {name!r}, {down_revision!r}\n")
+    assert problems_of_revisions(tmp_path) == []
+
+    (versions / "merged.py").unlink()
+    two, advice = problems_of_revisions(tmp_path)
+    assert two == "Nothing follows brought.py and ours.py, and only one revision can be the newest."
+    assert "set its down_revision" in advice
+
+    (versions / "ours.py").unlink()
+    (versions / "first.py").unlink()
+    gone, advice = problems_of_revisions(tmp_path)
+    assert gone == "brought.py follows first, which is not there."
+    assert "set its down_revision" in advice
 
 
 async def test_migrations_lead_to_what_the_models_say_and_back_and_there_again(url: str) -> None:

@@ -33,6 +33,23 @@ def work_for_months(service: Path, *, keep_example: bool) -> None:
         _edit(service / name, edit)
     if service.joinpath(".github").exists():
         _edit(service / ".github/workflows/ci.yml", _appended(_CI_JOB))
+    do_what_the_changelog_asks(service, keep_example=keep_example)
+
+
+def do_what_the_changelog_asks(service: Path, *, keep_example: bool) -> None:
+    """Let a migration that an update has brought follow the owner's own, or delete what belongs to the example.
+
+    Does nothing where that has been done, or where no update has brought any.
+    """
+    brought = service / "src/app/migrations/versions/0002_idempotency_keys.py"
+    if not keep_example:
+        brought.unlink(missing_ok=True)
+        for folder in ("src/app/idempotency", "tests/idempotency"):
+            shutil.rmtree(service / folder, ignore_errors=True)
+    elif brought.exists():
+        text = brought.read_text(encoding="utf-8")
+        follows = re.sub(r'^(Revises: |down_revision: .* = ")0001\b', r"\g<1>0002", text, flags=re.MULTILINE)
+        brought.write_text(follows, encoding="utf-8")
 
 
 def _edit(file: Path, edit: Callable[[str], str]) -> None:

@@ -5,11 +5,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from runpy import run_path
 from shutil import copytree, ignore_patterns
 from typing import Any, Concatenate, Final, ParamSpec
 from unittest.mock import patch
 
 from alembic.config import Config
+from alembic.util import to_tuple
 
 from app.database.migrations import head_revisions
 from app.settings import Settings
@@ -56,6 +58,30 @@ def add_migration(folder: Path, upgrade: str) -> None:
         f"revision, down_revision = 'added', {head!r}\n"
         f"def upgrade():\n    {upgrade}\n"
     )
+
+
+def problems_of_revisions(folder: Path) -> list[str]:
+    """Say why there is not one newest revision among those in a folder, and how to mend it."""
+    modules = {file.name: run_path(str(file)) for file in sorted((folder / "src/app/migrations/versions").glob("*.py"))}
+    files = {module["revision"]: name for name, module in modules.items()}
+    previous = {name: to_tuple(module["down_revision"], default=()) for name, module in modules.items()}
+    newest = [
+        files[revision] for revision in sorted(files.keys() - {each for all_ in previous.values() for each in all_})
+    ]
+    problems = [
+        f"{name} follows {revision}, which is not there."
+        for name, revisions in previous.items()
+        for revision in revisions
+        if revision not in files
+    ]
+    if len(newest) > 1:
+        problems.append(f"Nothing follows {' and '.join(newest)}, and only one revision can be the newest.")
+    if problems:
+        problems.append(
+            "Mend the file that came last, which no database has run yet: set its down_revision to the revision that "
+            "was the newest before, or delete the file if you have deleted what it is for."
+        )
+    return problems
 
 
 async def upgrade_in_process(folder: Path, url: str) -> tuple[int, str]:

@@ -36,6 +36,13 @@ async def test_many_heroes_are_inserted_in_one_batch(client: httpx2.AsyncClient)
     ]
 
 
+async def test_repeated_request_inserts_nothing_more(client: httpx2.AsyncClient) -> None:
+    for _ in range(2):
+        answer = await client.post("/heroes/bulk", json=[HERO] * 3, headers={"Idempotency-Key": "a"})
+        assert (answer.status_code, answer.json()) == (201, {"inserted": 3})
+    assert len(await stored(client)) == 3
+
+
 async def test_heroes_that_came_in_bulk_are_like_any_other(client: httpx2.AsyncClient) -> None:
     await client.post("/heroes/bulk", json=[HERO])
     (hero,) = await stored(client)

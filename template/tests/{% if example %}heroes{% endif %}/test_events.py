@@ -44,6 +44,12 @@ async def test_change_that_changes_nothing_is_not_recorded(client: httpx2.AsyncC
     assert await kinds(client, hero) == ["created"]
 
 
+async def test_repeated_request_is_not_recorded_again(client: httpx2.AsyncClient) -> None:
+    answers = [await client.post("/heroes", json=HERO, headers={"Idempotency-Key": "a"}) for _ in range(2)]
+    assert [answer.headers.get("Idempotent-Replayed") for answer in answers] == [None, "true"]
+    assert await kinds(client, answers[0].headers["Location"]) == ["created"]
+
+
 async def test_event_is_recorded_after_the_answer_in_a_transaction_of_its_own(service: Running) -> None:
     async def events() -> int | None:
         async with service.database.read() as session:

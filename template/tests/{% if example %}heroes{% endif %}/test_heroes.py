@@ -45,6 +45,19 @@ async def test_created_hero_is_answered_with_its_place_and_its_tag(client: httpx
     assert (again.status_code, again.json(), again.headers["ETag"]) == (200, hero, '"1"')
 
 
+async def test_repeated_request_makes_one_hero_and_is_answered_as_before(client: httpx2.AsyncClient) -> None:
+    hero = {"name": "Deadpond", "secret_name": "Dive Wilson"}
+    first, again = [await client.post("/heroes", json=hero, headers={"Idempotency-Key": "a"}) for _ in range(2)]
+    assert (again.status_code, again.content) == (201, first.content)
+    for header in ("Location", "ETag", "Content-Type"):
+        assert again.headers[header] == first.headers[header]
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert (await client.get("/heroes")).json()["items"] == [first.json()]
+
+    other = await client.post("/heroes", json=hero | {"age": 48}, headers={"Idempotency-Key": "a"})
+    assert_problem(other, 422, kind="idempotency-key-reused")
+
+
 async def test_hero_needs_neither_an_age_nor_a_team(client: httpx2.AsyncClient) -> None:
     hero = (await client.get(await make_hero(client))).json()
     assert (hero["age"], hero["team_id"]) == (None, None)

@@ -32,6 +32,12 @@ async def test_name_is_given_only_once(service: Running) -> None:
         assert "Preventers" not in answer.text
 
 
+async def test_repeated_request_is_answered_as_before_and_not_with_a_conflict(client: httpx2.AsyncClient) -> None:
+    first, again = [await client.post("/teams", json=TEAM, headers={"Idempotency-Key": "a"}) for _ in range(2)]
+    assert (again.status_code, again.content) == (201, first.content)
+    assert again.headers["Location"] == first.headers["Location"]
+
+
 @pytest.mark.parametrize(
     "fields",
     [{"name": ""}, {"name": "x" * 201}, {"name": "a\0b"}, {"headquarters": ""}, {"headquarters": None}, {"motto": "?"}],

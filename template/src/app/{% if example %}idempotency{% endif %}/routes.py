@@ -1,0 +1,100 @@
+"""Endpoints whose requests can be repeated, by the header `Idempotency-Key`.
+
+A router with `route_class=IdempotentRoute` has them, and `dependencies=[Depends(idempotent)]` marks each of them. Such
+an endpoint writes in its `WriteSession` and nowhere else. The draft that this follows:
+https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+"""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Annotated, Any, Final
+
+from fastapi import Header, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import StringConstraints
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.database.dependencies import WriteSession
+from app.http.problems import problem
+from app.idempotency.store import Answer, KeyReusedError, claim, remember
+
+KEPT_HEADERS: Final = ("content-type", "location", "etag")
+"""What is kept of an answer's headers: name here what else your endpoints set."""
+
+Key = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[ -~]*$")]
+"""Anything that can be printed in ASCII; a UUID is best."""
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """A key that this request has taken, in the transaction of its session."""
+
+    session: AsyncSession
+    operation: str
+    key: str
+
+
+class _RepeatedError(Exception):
+    """The key was used before: this is the answer, and the endpoint is not called."""
+
+    def __init__(self, answer: Response) -> None:
+        self.answer = answer
+
+
+class IdempotentRoute(APIRoute):
+    """A route that stores the answer of a request with a key before the commit."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what FastAPI calls for each request: here the session is still open and the answer is complete."""
+        handle = super().get_route_handler()
+
+        async def handle_once(request: Request) -> Response:
+            try:
+                response = await handle(request)
+            except _RepeatedError as repeated:
+                return repeated.answer
+            claimed: _Claim | None = getattr(request.state, "idempotency_claim", None)
+            if claimed is not None:
+                headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+                answer = Answer(response.status_code, headers, bytes(response.body))
+                await remember(claimed.session, claimed.operation, claimed.key, answer)
+            return response
+
+        return handle_once
+
+
+async def idempotent(
+    request: Request,
+    session: WriteSession,
+    key: Annotated[
+        Key | None,
+        Header(
+            alias="Idempotency-Key",
+            description="A name for this request, such as a UUID. Within 24 hours a request that repeats it is not "
+            "carried out again, but answered as before, with `Idempotent-Replayed: true`; another request under the "
+            "same key is refused with 422. A request that fails leaves its key unused.",
+        ),
+    ] = None,
+) -> None:
+    """Carry a request with a key out once, and answer it the same way each time.
+
+    Keys are told apart by operation, and not by client. Where clients must not meet each other's keys, add to the
+    operation who is asking.
+    """
+    if key is None:
+        return
+    route = request.scope["route"]
+    if not isinstance(route, IdempotentRoute):
+        raise TypeError(f"The router of {route.path} needs route_class=IdempotentRoute, which stores the answer.")
+    operation = f"{request.method} {route.path}"
+    fingerprint = sha256(f"{request.url.path}?{request.url.query}\n".encode() + await request.body()).digest()
+    try:
+        answer = await claim(session, operation, key, fingerprint)
+    except KeyReusedError:
+        detail = "The idempotency key was used for another request. Choose a new key for each request."
+        raise _RepeatedError(problem(422, detail, kind="idempotency-key-reused")) from None
+    if answer is not None:
+        headers = {**answer.headers, "Idempotent-Replayed": "true"}
+        raise _RepeatedError(Response(answer.body, answer.status, headers))
+    request.state.idempotency_claim = _Claim(session, operation, key)

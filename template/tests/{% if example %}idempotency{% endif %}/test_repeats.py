@@ -1,0 +1,278 @@
+"""Requests that are repeated: each is carried out once, and answered the same way every time."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+from fastapi import APIRouter, BackgroundTasks, Body, Depends, FastAPI, Response
+from sqlalchemy import func, insert, select, text, update
+
+from app.database.dependencies import WriteSession
+from app.database.sessions import Database
+from app.http.etags import etag
+from app.idempotency.models import IdempotencyKey
+from app.idempotency.routes import IdempotentRoute, idempotent
+from app.idempotency.store import LIFETIME, SWEEP, claim
+from tests.conftest import MakeSettings
+from tests.kit.application import Running, application, exchange, running
+from tests.kit.items import Item, ItemCreate
+from tests.kit.problems import assert_problem
+from tests.kit.statements import statements_seen
+
+PARCEL = {"name": "parcel"}
+OPERATION = "POST /parcels"
+SENT: list[str] = []
+
+router = APIRouter(prefix="/parcels", route_class=IdempotentRoute)
+
+
+@router.post("", status_code=201, dependencies=[Depends(idempotent)])
+async def send_parcel(
+    item: ItemCreate, response: Response, tasks: BackgroundTasks, session: WriteSession
+) -> dict[str, Any]:
+    # Each time another name, so that work which is done twice is seen.
+    sent = Item(name=f"{item.name} {uuid4()}", parent_id=item.parent_id)
+    session.add(sent)
+    await session.flush()
+    tasks.add_task(SENT.append, sent.name)
+    response.headers["Location"] = f"/parcels/{sent.id}"
+    response.headers["ETag"] = etag(sent.version)
+    return {"id": sent.id, "name": sent.name}
+
+
+@router.put("/{parcel_id}", status_code=204, dependencies=[Depends(idempotent)])
+async def readdress_parcel(parcel_id: int, to: Annotated[str, Body()], session: WriteSession) -> None:
+    session.add(Item(name=f"{parcel_id} to {to}, {uuid4()}"))
+
+
+careless = APIRouter()
+
+
+@careless.post("/careless", dependencies=[Depends(idempotent)])
+async def send_carelessly(session: WriteSession) -> None:
+    session.add(Item(name="careless"))
+
+
+@pytest.fixture
+def app(make_settings: MakeSettings) -> FastAPI:
+    return with_parcels(make_settings)
+
+
+def with_parcels(make_settings: MakeSettings, **settings: float) -> FastAPI:
+    app = application(make_settings(**settings))
+    app.include_router(router)
+    app.include_router(careless)
+    SENT.clear()
+    return app
+
+
+async def send(service: Running, key: str, parcel: dict[str, Any] = PARCEL) -> httpx2.Response:
+    return await service.client.post("/parcels", json=parcel, headers={"Idempotency-Key": key})
+
+
+def content(answer: httpx2.Response) -> tuple[Any, ...]:
+    """Return what is the same in each answer to a request."""
+    headers = {name: answer.headers.get(name) for name in ("Content-Type", "Content-Length", "Location", "ETag")}
+    return answer.status_code, answer.content, headers
+
+
+def is_replayed(answer: httpx2.Response) -> bool:
+    return answer.headers.get("Idempotent-Replayed") == "true"
+
+
+async def count(database: Database, table: type[Item | IdempotencyKey]) -> int:
+    async with database.read() as session:
+        return await session.scalar(select(func.count()).select_from(table)) or 0
+
+
+async def expire(database: Database) -> None:
+    """Let all keys expire."""
+    now = datetime.now(UTC) - timedelta(seconds=1)
+    async with database.transaction() as session:
+        await session.execute(update(IdempotencyKey).values(created_at=now - LIFETIME, expires_at=now))
+
+
+async def add_keys(database: Database, name: str, number: int, *, lifetime: timedelta) -> None:
+    """Store that many keys."""
+    rows = [
+        {"operation": OPERATION, "key": f"{name} {n}", "fingerprint": b"", "expires_at": datetime.now(UTC) + lifetime}
+        for n in range(number)
+    ]
+    async with database.transaction() as session:
+        await session.execute(insert(IdempotencyKey), rows)
+
+
+async def test_repeat_gets_the_first_answer_and_nothing_is_done_again(service: Running) -> None:
+    first = await send(service, "a")
+    again = await send(service, "a")
+
+    assert (first.status_code, is_replayed(first), is_replayed(again)) == (201, False, True)
+    assert content(again) == content(first)
+    assert first.headers["Location"] == f"/parcels/{first.json()['id']}"
+    assert first.headers["ETag"] == '"1"'
+    assert again.headers["X-Request-ID"] != first.headers["X-Request-ID"]
+    assert await count(service.database, Item) == 1
+    assert [first.json()["name"]] == SENT
+
+
+async def test_answer_without_a_body_is_repeated_too(service: Running) -> None:
+    answers = [
+        await service.client.put("/parcels/7", json="Utrecht", headers={"Idempotency-Key": "a"}) for _ in range(2)
+    ]
+    assert [content(answer) for answer in answers] == [content(answers[0])] * 2
+    assert [(answer.status_code, answer.content, is_replayed(answer)) for answer in answers] == [
+        (204, b"", False),
+        (204, b"", True),
+    ]
+    assert await count(service.database, Item) == 1
+
+
+async def test_of_many_repeats_at_once_one_is_carried_out(service: Running) -> None:
+    answers = await asyncio.gather(*(send(service, "a") for _ in range(15)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert {answer.content for answer in answers} == {answers[0].content}
+    assert [is_replayed(answer) for answer in answers].count(False) == 1
+    assert (await count(service.database, Item), len(SENT)) == (1, 1)
+
+
+async def test_repeat_waits_for_the_first_one_and_is_carried_out_if_that_fails(service: Running) -> None:
+    async with service.database.transaction() as session:
+        assert await claim(session, OPERATION, "a", b"of the first one") is None
+        repeat = asyncio.create_task(send(service, "a"))
+        await asyncio.sleep(0.05)
+        assert not repeat.done()
+        await session.rollback()
+
+    answer = await repeat
+    assert (answer.status_code, is_replayed(answer)) == (201, False)
+    assert content(await send(service, "a")) == content(answer)
+
+
+async def test_repeat_that_waits_for_too_long_is_a_503_and_succeeds_later(make_settings: MakeSettings) -> None:
+    async with running(with_parcels(make_settings, database_lock_timeout=0.05)) as service:
+        async with service.database.transaction() as session:
+            await claim(session, OPERATION, "a", b"of the first one")
+            answer = await send(service, "a")
+            assert_problem(answer, 503, kind="lock-timeout")
+            assert answer.headers["Retry-After"] == "1"
+            await session.rollback()
+        assert (await send(service, "a")).status_code == 201
+
+
+async def test_request_that_fails_leaves_its_key_unused(service: Running) -> None:
+    # It fails at the commit, when its answer has been stored.
+    parcel = PARCEL | {"parent_id": 404}
+    for _ in range(2):
+        assert_problem(await send(service, "a", parcel), 409, kind="foreign-key-violation")
+    assert_problem(await send(service, "a", {"name": 7}), 422, kind="validation")
+    assert await count(service.database, IdempotencyKey) == 0
+
+    async with service.database.transaction() as session:
+        session.add(Item(id=404, name="parent"))
+    answer = await send(service, "a", parcel)
+    assert (answer.status_code, is_replayed(answer)) == (201, False)
+    assert content(await send(service, "a", parcel)) == content(answer)
+
+
+async def test_key_of_another_request_is_refused(service: Running) -> None:
+    first = await send(service, "a")
+    assert_problem(await send(service, "a", {"name": "letter"}), 422, kind="idempotency-key-reused")
+    assert_problem(
+        await service.client.post("/parcels?urgent=true", json=PARCEL, headers={"Idempotency-Key": "a"}),
+        422,
+        kind="idempotency-key-reused",
+    )
+    assert content(await send(service, "a")) == content(first)
+
+    for parcel_id, status in ((7, 204), (8, 422), (7, 204)):
+        answer = await service.client.put(f"/parcels/{parcel_id}", json="Utrecht", headers={"Idempotency-Key": "a"})
+        assert answer.status_code == status
+    assert await count(service.database, Item) == 2
+
+
+async def test_key_that_has_expired_is_a_new_one(service: Running) -> None:
+    first = await send(service, "a")
+    await expire(service.database)
+    second = await send(service, "a", {"name": "letter"})
+    assert (second.status_code, is_replayed(second)) == (201, False)
+    assert second.headers["Location"] != first.headers["Location"]
+    assert content(await send(service, "a", {"name": "letter"})) == content(second)
+    assert await count(service.database, IdempotencyKey) == 1
+
+    async with service.database.read() as session:
+        created_at, expires_at = (
+            await session.execute(select(IdempotencyKey.created_at, IdempotencyKey.expires_at))
+        ).one()
+    assert abs(expires_at - created_at - LIFETIME) < timedelta(minutes=5)
+
+
+async def test_of_many_repeats_after_the_expiry_one_is_carried_out(service: Running) -> None:
+    first = await send(service, "a")
+    await expire(service.database)
+    answers = await asyncio.gather(*(send(service, "a") for _ in range(15)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({first.content} | {answer.content for answer in answers}) == 2
+    assert [is_replayed(answer) for answer in answers].count(False) == 1
+    assert await count(service.database, Item) == 2
+
+
+async def test_each_request_removes_a_few_of_the_keys_that_have_expired(service: Running) -> None:
+    # The database takes the table for nearly empty, and chooses its plans accordingly.
+    await add_keys(service.database, "new", 1, lifetime=LIFETIME)
+    async with service.database.transaction() as session:
+        await session.execute(text("ANALYZE idempotency_key"))
+    await add_keys(service.database, "old", SWEEP * 3, lifetime=timedelta(seconds=-1))
+
+    for key, left in (("a", SWEEP * 2 + 2), ("b", SWEEP + 3), ("b", SWEEP + 3), ("c", 4), ("d", 5)):
+        assert (await send(service, key)).status_code == 201
+        assert await count(service.database, IdempotencyKey) == left
+    assert is_replayed(await send(service, "a"))
+
+
+async def test_requests_that_remove_keys_at_once_do_not_wait_for_each_other(service: Running) -> None:
+    await add_keys(service.database, "old", SWEEP * 20, lifetime=timedelta(seconds=-1))
+    keys = [f"old {n}" for n in range(5)] + [f"new {n}" for n in range(5)]
+    answers = await asyncio.gather(*(send(service, key) for key in keys))
+    assert {(answer.status_code, is_replayed(answer)) for answer in answers} == {(201, False)}
+    # Each has removed ten at most, of which some may be the old ones that others have made new.
+    assert await count(service.database, IdempotencyKey) >= SWEEP * 20 - SWEEP * len(keys) + 5
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "ä", "a\tb", "a\x7f", "a\x00"], ids=ascii)
+async def test_key_that_cannot_be_one_is_refused(service: Running, key: str) -> None:
+    headers = [(b"content-type", b"application/json"), (b"idempotency-key", key.encode())]
+    start, *_ = await exchange(service.asgi, "POST", "/parcels", headers=headers, body=b'{"name": "parcel"}')
+    assert start["status"] == 422
+    assert await count(service.database, Item) == 0
+    assert await count(service.database, IdempotencyKey) == 0
+
+
+@pytest.mark.parametrize("key", ["x" * 255, str(uuid4()), '"quoted"', "two words", "%s :name"])
+async def test_key_may_be_anything_that_can_be_printed(service: Running, key: str) -> None:
+    assert [is_replayed(await send(service, key)) for _ in range(2)] == [False, True]
+
+
+async def test_request_without_a_key_costs_nothing_and_is_carried_out_each_time(service: Running) -> None:
+    with statements_seen(about="idempotency_key") as statements:
+        for _ in range(2):
+            answer = await service.client.post("/parcels", json=PARCEL)
+            assert (answer.status_code, is_replayed(answer)) == (201, False)
+    assert statements == []
+    assert await count(service.database, Item) == 2
+
+
+async def test_answer_that_nobody_would_store_is_not_given(service: Running) -> None:
+    answer = await service.client.post("/careless", headers={"Idempotency-Key": "a"})
+    assert_problem(answer, 500)
+    assert await count(service.database, Item) == 0
+    assert await count(service.database, IdempotencyKey) == 0
+
+
+async def test_header_is_documented(service: Running) -> None:
+    description = (await service.client.get("/openapi.json")).json()
+    (header,) = description["paths"]["/parcels"]["post"]["parameters"]
+    assert (header["name"], header["in"], header["required"]) == ("Idempotency-Key", "header", False)
+    assert "Idempotent-Replayed" in header["description"]
