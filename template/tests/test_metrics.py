@@ -3,24 +3,11 @@
 import asyncio
 
 import httpx2
-from prometheus_client.parser import text_string_to_metric_families
 
 from app.main import create_app
 from tests.conftest import settings_for
 from tests.kit.application import Running, all_connections_taken, application, eventually, exchange, running
-
-Labels = frozenset[tuple[str, str]]
-
-
-async def samples(client: httpx2.AsyncClient) -> dict[tuple[str, Labels], float]:
-    """Return the value of each sample, by its name and labels."""
-    answer = await client.get("/metrics")
-    assert answer.headers["Content-Type"].startswith("text/plain")
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(answer.text)
-        for sample in family.samples
-    }
+from tests.kit.metrics import samples
 
 
 async def requests(client: httpx2.AsyncClient) -> dict[tuple[str, str, str], float]:

@@ -1,7 +1,7 @@
 """Prometheus metrics: requests, the process, and the connection pool."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
@@ -37,13 +37,27 @@ class HttpMetrics:
             ("method", "route"),
             registry=self.registry,
         )
+        self._retries = Counter(
+            "http_request_retries_total",
+            "Attempts that collided with others, and whether the request was repeated or given up.",
+            ("method", "route", "reason", "outcome"),
+            registry=self.registry,
+        )
 
     def observe(self, scope: Scope, status: int, seconds: float) -> None:
         """Count one request; status 0 stands for one that was broken off before it was answered."""
-        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-        route = getattr(scope.get("route"), "path", "unmatched")
+        method, route = _labels(scope)
         self._requests.labels(method, route, status).inc()
         self._seconds.labels(method, route).observe(seconds)
+
+    def count_retry(self, scope: Scope, reason: str, outcome: Literal["repeated", "given_up"]) -> None:
+        """Count one attempt that collided with others, which `observe` does not see."""
+        self._retries.labels(*_labels(scope), reason, outcome).inc()
+
+
+def _labels(scope: Scope) -> tuple[str, str]:
+    method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+    return method, getattr(scope.get("route"), "path", "unmatched")
 
 
 class PoolCollector(Collector):

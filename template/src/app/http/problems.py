@@ -17,6 +17,7 @@ from starlette.routing import Match
 from app.database.errors import DatabaseError, Failure, classify
 from app.database.pagination import InvalidCursorError
 from app.http.request_id import current_request_id
+from app.http.retries import repeat_if_allowed
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
@@ -107,10 +108,11 @@ async def _invalid_cursor(_request: Request, error: InvalidCursorError) -> Respo
     return problem(422, str(error), kind="invalid-cursor")
 
 
-async def _database_error(_request: Request, error: Exception) -> Response:
+async def _database_error(request: Request, error: Exception) -> Response:
     failure = classify(error)
     if failure is None:
         raise error
+    repeat_if_allowed(request.scope, error)
     status, detail = FAILURES[failure]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         log.warning("database_failure", failure=failure.value, error=type(error).__name__)

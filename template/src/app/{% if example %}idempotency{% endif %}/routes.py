@@ -11,12 +11,12 @@ from hashlib import sha256
 from typing import Annotated, Any, Final
 
 from fastapi import Header, Request, Response
-from fastapi.routing import APIRoute
 from pydantic import StringConstraints
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database.dependencies import WriteSession
 from app.http.problems import problem
+from app.http.retries import RetryingRoute
 from app.idempotency.store import Answer, KeyReusedError, claim, remember
 
 KEPT_HEADERS: Final = ("content-type", "location", "etag")
@@ -42,8 +42,11 @@ class _RepeatedError(Exception):
         self.answer = answer
 
 
-class IdempotentRoute(APIRoute):
-    """A route that stores the answer of a request with a key before the commit."""
+class IdempotentRoute(RetryingRoute):
+    """A route that stores the answer of a request with a key before the commit.
+
+    As nothing outside of that transaction is changed, a request that collided with another may also be done once more.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what FastAPI calls for each request: here the session is still open and the answer is complete."""

@@ -1,0 +1,360 @@
+"""Requests that collided with others are done again where the route allows it, and the client never notices."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import pytest
+from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException, Request, Response
+from starlette.types import Message, Receive, Scope, Send
+
+from app.database.dependencies import CurrentDatabase, ReadSession
+from app.database.sessions import Database
+from app.http.retries import RetryingRoute
+from app.http.streaming import JsonLinesResponse
+from tests.conftest import MakeSettings
+from tests.kit.application import Running, application, exchange, running
+from tests.kit.collisions import REASON, collide
+from tests.kit.items import insert_item
+from tests.kit.metrics import samples
+from tests.kit.output import captured_output, log_lines
+from tests.kit.problems import assert_problem
+
+
+@pytest.fixture
+def router() -> APIRouter:
+    """Return a router whose requests are repeated; what a test adds to it is served."""
+    return APIRouter(route_class=RetryingRoute)
+
+
+@pytest.fixture
+async def service(make_settings: MakeSettings, router: APIRouter) -> AsyncIterator[Running]:
+    app = application(make_settings())
+    app.include_router(router)
+    async with running(app) as service:
+        yield service
+
+
+@dataclass(eq=False)
+class Collisions:
+    """A dependency that collides in the first attempts, and counts them all."""
+
+    number: int
+    attempts: int = 0
+    bodies: list[bytes] = field(default_factory=list)
+
+    async def __call__(self, database: CurrentDatabase) -> None:
+        self.attempts += 1
+        if self.attempts <= self.number:
+            await collide(database)
+
+
+def add_probe(router: APIRouter, *, collisions: int) -> Collisions:
+    """Add `POST /probe`, the first attempts of which collide."""
+    counted = Collisions(collisions)
+
+    @router.post("/probe")
+    async def probe(request: Request, database: CurrentDatabase) -> int:
+        counted.bodies.append(await request.body())
+        await counted(database)
+        return counted.attempts
+
+    return counted
+
+
+async def retries(service: Running) -> dict[str, float]:
+    """Return how many attempts at `POST /probe` collided, by what became of the request."""
+    labels = {"method": "POST", "route": "/probe", "reason": REASON}
+    return {
+        label["outcome"]: value
+        for (name, sample), value in (await samples(service.client)).items()
+        if name == "http_request_retries_total" and (label := dict(sample)).items() >= labels.items()
+    }
+
+
+async def test_request_that_collided_is_repeated_and_answered_with_what_came_out_then(
+    service: Running, router: APIRouter
+) -> None:
+    add_probe(router, collisions=2)
+    answer = await service.client.post("/probe")
+    assert (answer.status_code, answer.json()) == (200, 3)
+    assert await retries(service) == {"repeated": 2}
+
+
+async def test_request_that_keeps_colliding_is_a_503_that_says_when_to_retry(
+    service: Running, router: APIRouter
+) -> None:
+    counted = add_probe(router, collisions=100)
+    answer = await service.client.post("/probe")
+    assert_problem(answer, 503, kind="concurrent-change")
+    assert answer.headers["Retry-After"] == "1"
+    assert counted.attempts == RetryingRoute.attempts == 3
+    assert await retries(service) == {"repeated": 2, "given_up": 1}
+
+
+async def test_route_that_does_not_allow_it_is_not_repeated(service: Running) -> None:
+    counted = Collisions(1)
+
+    @service.app.post("/probe", dependencies=[Depends(counted)])
+    async def probe() -> None:
+        pass
+
+    answer = await service.client.post("/probe")
+    assert_problem(answer, 503, kind="concurrent-change")
+    assert answer.headers["Retry-After"] == "1"
+    assert counted.attempts == 1
+    assert await retries(service) == {}
+
+
+async def test_single_route_of_a_router_can_allow_it(service: Running) -> None:
+    counted = Collisions(1)
+
+    async def probe() -> None:
+        pass
+
+    service.app.router.add_api_route(
+        "/probe", probe, methods=["POST"], dependencies=[Depends(counted)], route_class_override=RetryingRoute
+    )
+    assert (await service.client.post("/probe")).status_code == 200
+    assert counted.attempts == 2
+
+
+async def test_other_failures_are_not_repeated(service: Running, router: APIRouter) -> None:
+    attempts = 0
+
+    @router.post("/probe/{status}")
+    async def probe(status: int, database: CurrentDatabase) -> None:
+        nonlocal attempts
+        attempts += 1
+        if status == 409:
+            await insert_item(database, "twice")
+        if status == 500:
+            raise RuntimeError("a mistake in the program")
+        raise HTTPException(status)
+
+    await insert_item(service.database, "twice")
+    for status in (404, 409, 412, 500, 503):
+        attempts = 0
+        assert_problem(await service.client.post(f"/probe/{status}"), status)
+        assert attempts == 1, status
+
+
+async def test_every_attempt_gets_the_same_body(service: Running, router: APIRouter) -> None:
+    sent = bytes(range(256)) * 1000
+    counted = add_probe(router, collisions=2)
+    async with asyncio.timeout(30):
+        assert (await service.client.post("/probe", content=sent)).status_code == 200
+    assert counted.bodies == [sent] * 3
+
+
+async def test_every_attempt_gets_the_same_body_in_chunks_also_where_one_read_only_a_part(
+    service: Running, router: APIRouter
+) -> None:
+    counted = Collisions(2)
+    chunks = [b"%d" % number * 10_000 for number in range(5)]
+
+    @router.post("/probe")
+    async def probe(request: Request, database: CurrentDatabase) -> None:
+        read = []
+        async for chunk in request.stream():
+            read.append(chunk)
+            if len(read) > counted.attempts:
+                await counted(database)
+        counted.bodies.append(b"".join(read))
+
+    async def body() -> AsyncIterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+
+    async with asyncio.timeout(30):
+        assert (await service.client.post("/probe", content=body())).status_code == 200
+    assert counted.attempts > 2
+    assert counted.bodies == [b"".join(chunks)]
+
+
+async def test_body_that_turns_out_too_large_is_refused_in_a_later_attempt_too(
+    make_settings: MakeSettings, router: APIRouter
+) -> None:
+    counted = Collisions(1)
+
+    @router.post("/probe")
+    async def probe(request: Request, database: CurrentDatabase) -> None:
+        async for _ in request.stream():
+            await counted(database)
+
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b"x" * 40
+
+    app = application(make_settings(max_body_size=100))
+    app.include_router(router)
+    async with running(app) as service, asyncio.timeout(30):
+        assert_problem(await service.client.post("/probe", content=body()), 413)
+    assert counted.attempts == 3
+
+
+async def test_client_that_leaves_is_seen_in_every_attempt(service: Running, router: APIRouter) -> None:
+    counted = Collisions(1)
+    seen = []
+
+    @router.post("/probe")
+    async def probe(request: Request, database: CurrentDatabase) -> None:
+        await request.body()
+        seen.append(await request.is_disconnected())
+        await counted(database)
+
+    messages: list[Message] = [{"type": "http.request", "body": b"all"}, {"type": "http.disconnect"}]
+
+    async def with_disconnect(scope: Scope, _receive: Receive, send: Send) -> None:
+        async def receive() -> Message:
+            return messages.pop(0)
+
+        await service.asgi(scope, receive, send)
+
+    await exchange(with_disconnect, "POST", "/probe")
+    assert seen == [True, True]
+
+
+async def test_nothing_is_repeated_once_a_response_has_begun(service: Running, router: APIRouter) -> None:
+    attempts = 0
+
+    async def rows(database: Database) -> AsyncGenerator[bytes, None]:
+        yield b"a row\n"
+        await collide(database)
+
+    @router.get("/stream")
+    async def stream(database: CurrentDatabase) -> JsonLinesResponse:
+        nonlocal attempts
+        attempts += 1
+        return await JsonLinesResponse.start(rows(database))
+
+    @router.get("/background")
+    async def background(database: CurrentDatabase, tasks: BackgroundTasks) -> None:
+        nonlocal attempts
+        attempts += 1
+        tasks.add_task(collide, database)
+
+    sent: list[Message] = []
+
+    async def note(message: Message) -> None:
+        sent.append(message)
+
+    with pytest.raises(RuntimeError, match="response already started"):
+        await exchange(service.asgi, "GET", "/stream", on_message=note)
+    assert attempts == 1
+    assert [message.get("status", message.get("body")) for message in sent] == [200, b"a row\n"]
+
+    attempts = 0
+    start, *_ = await exchange(service.asgi, "GET", "/background")
+    assert (start["status"], attempts) == (200, 1)
+
+
+async def test_stream_is_sent_as_it_is_made(service: Running, router: APIRouter) -> None:
+    counted = Collisions(1)
+    taken = asyncio.Event()
+
+    async def rows() -> AsyncGenerator[bytes, None]:
+        yield b"first\n"
+        await taken.wait()
+        yield b"second\n"
+
+    @router.get("/stream", dependencies=[Depends(counted)])
+    async def stream() -> JsonLinesResponse:
+        return await JsonLinesResponse.start(rows())
+
+    async def take(message: Message) -> None:
+        if message.get("body") == b"first\n":
+            taken.set()
+
+    async with asyncio.timeout(30):
+        messages = await exchange(service.asgi, "GET", "/stream", on_message=take)
+    assert b"".join(message.get("body", b"") for message in messages) == b"first\nsecond\n"
+    assert counted.attempts == 2
+
+
+async def test_nothing_of_an_attempt_is_left_in_the_next_one(service: Running, router: APIRouter) -> None:
+    counted = Collisions(2)
+    seen: list[tuple[bool, str, dict[str, str]]] = []
+    ended: list[int] = []
+    in_background: list[int] = []
+
+    async def opened(request: Request) -> AsyncIterator[int]:
+        try:
+            yield counted.attempts
+        finally:
+            ended.append(request.state.attempt)
+
+    @router.post("/probe/{name}")
+    async def probe(
+        *,
+        name: str,
+        request: Request,
+        response: Response,
+        tasks: BackgroundTasks,
+        database: CurrentDatabase,
+        attempt: Annotated[int, Depends(opened, scope="function")],
+    ) -> None:
+        seen.append((hasattr(request.state, "attempt"), name, dict(response.headers)))
+        request.state.attempt = attempt
+        request.path_params["name"] = "changed"
+        response.headers[f"X-Attempt-{attempt}"] = "made"
+        tasks.add_task(in_background.append, attempt)
+        await counted(database)
+
+    states = []
+
+    async def watching(scope: Scope, receive: Receive, send: Send) -> None:
+        await service.asgi(scope, receive, send)
+        states.append(scope["state"].get("attempt"))
+
+    start, *_ = await exchange(watching, "POST", "/probe/kept")
+    assert start["status"] == 200
+    assert seen == [(False, "kept", {})] * 3
+    assert [name for name, _ in start["headers"] if name.startswith(b"x-attempt")] == [b"x-attempt-2"]
+    assert ended == [0, 1, 2]
+    assert in_background == [2]
+    # Whoever stands around the route sees what the last attempt has left.
+    assert states == [2]
+
+
+async def test_pause_holds_no_connection(service: Running, router: APIRouter, monkeypatch: pytest.MonkeyPatch) -> None:
+    pausing = asyncio.Event()
+
+    def longest(_shortest: float, _longest: float) -> float:
+        pausing.set()
+        return 60
+
+    monkeypatch.setattr(random, "uniform", longest)
+
+    @router.post("/probe")
+    async def probe(session: ReadSession, database: CurrentDatabase) -> None:
+        await session.connection()
+        await collide(database)
+
+    request = asyncio.create_task(exchange(service.asgi, "POST", "/probe"))
+    await pausing.wait()
+    await asyncio.sleep(0)
+    assert not request.done()
+    assert service.database.pool_status().checked_out == 0
+    request.cancel()
+    await asyncio.wait([request])
+
+
+async def test_repeated_request_is_one_in_the_log_and_in_the_metrics(
+    make_settings: MakeSettings, router: APIRouter
+) -> None:
+    add_probe(router, collisions=2)
+    with captured_output() as output:
+        app = application(make_settings(log_level="INFO"))
+        app.include_router(router)
+        async with running(app) as service:
+            answer = await service.client.post("/probe")
+            values = await samples(service.client)
+    lines = [line for line in log_lines(output) if line.get("request_id") == answer.headers["X-Request-ID"]]
+    assert [line["event"] for line in lines] == ["request_repeated", "request_repeated", "request"]
+    assert [line["reason"] for line in lines[:2]] == [REASON] * 2
+    labels = frozenset({("method", "POST"), ("route", "/probe")})
+    assert values["http_request_duration_seconds_count", labels] == 1
+    assert values["http_requests_total", labels | {("status", "200")}] == 1
