@@ -46,7 +46,13 @@ class Clients:
     async def at_work(self) -> AsyncIterator[None]:
         """Let them work during the block; the block ends when each has its last answer."""
         kinds: list[Callable[[], Awaitable[object]]] = [
-            *(self._create, self._create_and_delete, self._create_many, self._ask_for_what_is_refused),
+            *(
+                self._create,
+                self._create_once,
+                self._create_and_delete,
+                self._create_many,
+                self._ask_for_what_is_refused,
+            ),
             *(self._patch, self._patch, self._transfer, self._transfer, self.increment, self._read_total),
         ]
         limits = httpx2.Limits(max_connections=None)
@@ -118,6 +124,21 @@ class Clients:
         if insert.outcome is Outcome.ACKNOWLEDGED:
             insert.id = response.json()["id"]
         return insert
+
+    async def _create_once(self) -> None:
+        """Repeat a request under one key, always two at the same time, until both have an answer: it is the same."""
+        insert = Insert((self.new_name("once"),))
+        self.ledger.inserts.append(insert)
+        options: dict[str, Any] = {"json": _hero(insert.names[0]), "headers": {"Idempotency-Key": insert.names[0]}}
+        found: list[int] = []
+        while len(found) < 2 and not self.stopped:
+            responses = await asyncio.gather(*(self.send("POST", "/heroes", **options) for _ in range(2)))
+            found = [response.json()["id"] for response in responses if self.outcome(response) is Outcome.ACKNOWLEDGED]
+            if found:
+                insert.outcome = Outcome.ACKNOWLEDGED
+            if len(set(found)) > 1 or insert.id not in (None, *found[:1]):
+                self.ledger.problems.append(f"{insert.names[0]} was answered with the ids {found} and {insert.id}")
+            insert.id = found[0] if found else insert.id
 
     async def _create_and_delete(self) -> None:
         insert = await self._create()

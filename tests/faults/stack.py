@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import re
 import shutil
 import sqlite3
 import threading
@@ -205,9 +206,10 @@ def open_a_bank(service: Path, *, postgres: bool) -> None:
     """Add the domain of accounts to a service, as its owner would."""
     shutil.copytree(_BANK, service, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     versions = service / "src/app/migrations/versions"
-    previous = max(file.name[:4] for file in versions.glob("0*.py") if not file.name.startswith("0009"))
-    migration = versions / "0009_accounts.py"
-    text = migration.read_text(encoding="utf-8").replace("PREVIOUS", f'"{previous}"')
+    *_, newest, migration = sorted(versions.glob("0*.py"))
+    previous = re.search(r'^revision: str = (".*")$', newest.read_text(encoding="utf-8"), re.MULTILINE)
+    assert previous, f"{newest.name} has no revision"
+    text = migration.read_text(encoding="utf-8").replace("PREVIOUS", previous[1])
     key = "sa.BigInteger(), sa.Identity()" if postgres else "sa.Integer()"
     migration.write_text(text.replace("PRIMARY_KEY", key), encoding="utf-8")
     routers = service / "src/app/routers.py"

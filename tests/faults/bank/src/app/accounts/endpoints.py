@@ -5,11 +5,12 @@ from typing import Annotated
 from app.accounts.models import Account, Transfer
 from app.database.dependencies import CurrentDatabase, ReadSession, WriteSession
 from app.http.fields import Identifier
+from app.http.retries import RetryingRoute
 from fastapi import APIRouter, HTTPException, Query, status
 from pydantic import BaseModel
 from sqlalchemy import func, select, text, update
 
-router = APIRouter(prefix="/accounts", tags=["accounts"])
+router = APIRouter(prefix="/accounts", tags=["accounts"], route_class=RetryingRoute)
 
 
 class TransferCreate(BaseModel):
