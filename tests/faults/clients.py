@@ -136,7 +136,7 @@ class Clients:
             found = [response.json()["id"] for response in responses if self.outcome(response) is Outcome.ACKNOWLEDGED]
             if found:
                 insert.outcome = Outcome.ACKNOWLEDGED
-            if len(set(found)) > 1 or insert.id not in (None, *found[:1]):
+            if len({*found, insert.id or found[0]} if found else ()) > 1:
                 self.ledger.problems.append(f"{insert.names[0]} was answered with the ids {found} and {insert.id}")
             insert.id = found[0] if found else insert.id
 

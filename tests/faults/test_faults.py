@@ -54,7 +54,7 @@ def test_fault(stack: Stack, fault: str, seed: int, record_property: Callable[[s
 
     assert verdict.lost == []
     assert verdict.phantom == []
-    assert ledger.problems == [], stack.live.output[-5000:]
+    assert ledger.problems == [], stack.errors
     assert leaked == []
     assert recovery is not None, f"no write was acknowledged within {RECOVERED_WITHIN} s of the end of the fault"
     assert ledger.slowest < BOUND + SLACK
