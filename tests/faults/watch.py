@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-EACH = 0.1
+EACH = 0.2
 """Seconds between two questions."""
 
 SURE = 4
