@@ -170,29 +170,50 @@ class Clients:
                 self.ledger.problems.append(f"{path}: took a team that does not exist")
 
     async def _patch(self) -> None:
-        """Change a hero of one's own again and again, as long as this client works."""
+        """Change a hero of one's own until this client stops, always in two ways at once: one at most is taken."""
         insert = await self._create()
         if insert.id is None:
             return
         counted = Counted(insert.id, 1, None)
         self.ledger.counted.append(counted)
-        path = f"/heroes/{insert.id}"
-        for age in range(1, 10_000):
+        for age in range(1, 10_000, 2):
             if self.stopped:
                 return
-            counted.doubtful = age
-            response = await self.send("PATCH", path, json={"age": age}, headers={"If-Match": f'"{counted.version}"'})
-            if self.outcome(response) is Outcome.ACKNOWLEDGED:
-                counted.see(response.json()["version"], response.json()["age"], changed=True)
+            ages = (age, age + 1)
+            counted.doubtful = set(ages)
+            outcomes = dict(
+                zip(ages, await asyncio.gather(*(self._change(counted, each) for each in ages)), strict=True)
+            )
+            taken = [each for each in ages if outcomes[each] is Outcome.ACKNOWLEDGED]
+            if len(taken) > 1:
+                self.ledger.problems.append(f"two changes of version {counted.version} of hero {counted.id} were taken")
+            if taken:
+                counted.version, counted.age, counted.doubtful = counted.version + 1, taken[0], set()
             else:
-                found = await self.send("GET", path)
-                while found is None or found.status_code != 200:
-                    if self.stopped:
-                        return
-                    await asyncio.sleep(PAUSE)
-                    found = await self.send("GET", path)
-                counted.see(found.json()["version"], found.json()["age"])
+                counted.doubtful = {each for each in ages if outcomes[each] is Outcome.UNKNOWN}
+            if not await self._read(counted):
+                return
             await asyncio.sleep(PAUSE)
+
+    async def _change(self, counted: Counted, age: int) -> Outcome:
+        response = await self.send(
+            "PATCH",
+            f"/heroes/{counted.id}",
+            accept=(409, 412),
+            json={"age": age},
+            headers={"If-Match": f'"{counted.version}"'},
+        )
+        return self.outcome(response)
+
+    async def _read(self, counted: Counted) -> bool:
+        """Read until there is an answer, and compare; or return False when this client is to stop."""
+        while not self.stopped:
+            found = await self.send("GET", f"/heroes/{counted.id}")
+            if found is not None and found.status_code == 200:
+                counted.see(found.json()["version"], found.json()["age"])
+                return True
+            await asyncio.sleep(PAUSE)
+        return False
 
     async def _transfer(self) -> None:
         # One direction, so that they wait for each other and never in a circle.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ from tests.faults.faults import FAULTS
 from tests.faults.stack import Stack, stack_of
 from tests.harness.combinations import Combination, combinations
 from tests.harness.rendering import Template
+from tests.harness.servers import find_pgbouncer
 from tests.harness.services import Environments
 
 SECONDS_EACH = 6
@@ -54,5 +56,7 @@ def stack(
     environments: Environments,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
+    if request.param.pool == "pgbouncer" and find_pgbouncer() is None and "CI" not in os.environ:
+        pytest.skip("PgBouncer is missing: install it, or name it in PGBOUNCER")
     with stack_of(request.param, template, environments, tmp_path_factory.mktemp("faults")) as stack:
         yield stack

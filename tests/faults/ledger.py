@@ -49,29 +49,28 @@ class Insert:
 
 @dataclass
 class Counted:
-    """A hero whom one client alone changes, one change at a time, each with the version that it has seen last.
+    """A hero whom one client alone changes, each time with the version that it has seen last.
 
     Attributes:
         id: The hero.
         version: The newest version that was answered.
         age: What the hero had then.
-        doubtful: The change whose outcome nobody knows yet, if there is one.
+        doubtful: What the changes that nobody knows the outcome of would have made of the age.
         problems: What cannot be.
     """
 
     id: int
     version: int
     age: int | None
-    doubtful: int | None = None
+    doubtful: set[int] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
 
-    def see(self, version: int, age: int | None, *, changed: bool = False) -> None:
-        """Hold what was read, or answered to a change, against what is known."""
-        known, doubted = (self.version, self.age), (self.version + 1, self.doubtful)
-        expected = {doubted} if changed else {known, doubted} if self.doubtful is not None else {known}
-        if (version, age) not in expected:
-            self.problems.append(f"hero {self.id} is at {version, age}, and can only be at {expected}")
-        self.version, self.age, self.doubtful = version, age, None
+    def see(self, version: int, age: int | None) -> None:
+        """Hold what was read against what is known: at most one of the changes was made, and once."""
+        possible = {(self.version, self.age), *((self.version + 1, age) for age in self.doubtful)}
+        if (version, age) not in possible:
+            self.problems.append(f"hero {self.id} is at {version, age}, and can only be at {sorted(possible, key=str)}")
+        self.version, self.age, self.doubtful = version, age, set()
 
 
 @dataclass

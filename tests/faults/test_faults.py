@@ -11,7 +11,7 @@ import pytest
 from tests.faults.clients import Clients
 from tests.faults.faults import FAULTS, Fault
 from tests.faults.ledger import COUNTER, Outcome
-from tests.faults.stack import BOUND, PASSWORD, Stack
+from tests.faults.stack import BOUND, PASSWORD, WORKERS, Stack
 from tests.faults.watch import Watch, watching
 from tests.harness.report import table_row
 
@@ -56,6 +56,7 @@ def test_fault(stack: Stack, fault: str, seed: int, record_property: Callable[[s
     assert verdict.phantom == []
     assert ledger.problems == [], stack.errors
     assert leaked == []
+    assert len(stack.workers) == WORKERS
     assert recovery is not None, f"no write was acknowledged within {RECOVERED_WITHIN} s of the end of the fault"
     assert ledger.slowest < BOUND + SLACK
     assert PASSWORD not in stack.live.output
