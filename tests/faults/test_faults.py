@@ -32,6 +32,7 @@ def test_fault(stack: Stack, fault: str, seed: int, record_property: Callable[[s
     before, descriptors = stack.tables().balances[COUNTER], stack.descriptors()
     clients = Clients(stack.live.url, seed)
     recovery, watch, happened = stack.run(_let_happen(stack, clients, happening))
+    stack.live.process.wait_for("all workers", lambda: len(stack.workers) == WORKERS)
     leaked = stack.settle()
     verdict = clients.ledger.audit(stack.tables(), COUNTER, before)
     leaked += _descriptors_leaked(descriptors, stack)
@@ -56,7 +57,6 @@ def test_fault(stack: Stack, fault: str, seed: int, record_property: Callable[[s
     assert verdict.phantom == []
     assert ledger.problems == [], stack.errors
     assert leaked == []
-    assert len(stack.workers) == WORKERS
     assert recovery is not None, f"no write was acknowledged within {RECOVERED_WITHIN} s of the end of the fault"
     assert ledger.slowest < BOUND + SLACK
     assert PASSWORD not in stack.live.output

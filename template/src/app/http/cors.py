@@ -13,7 +13,7 @@ from app.http.problems import problem
 from app.http.request_id import HEADER
 
 _METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
-_REQUEST_HEADERS: Final = ("Authorization", "If-Match", "If-None-Match", HEADER)
+_REQUEST_HEADERS: Final = ("Authorization", "Idempotency-Key", "If-Match", "If-None-Match", HEADER)
 _RESPONSE_HEADERS: Final = ("ETag", "Location", "Retry-After", HEADER)
 
 
