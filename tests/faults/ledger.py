@@ -118,7 +118,10 @@ class Ledger:
             self._audit_insert(insert, by_name, verdict)
         by_id = {row.id: row for row in tables.heroes}
         for counted in self.counted:
-            row = by_id[counted.id]
+            row = by_id.get(counted.id)
+            if row is None:
+                verdict.lost.append(f"hero {counted.id} was acknowledged and is not there")
+                continue
             counted.see(row.version, row.age)
             verdict.phantom += counted.problems
         self._audit_moves(tables, verdict)
