@@ -15,13 +15,13 @@ import psycopg
 
 from tests.faults.clients import Clients
 from tests.faults.servers import frozen
-from tests.faults.stack import TIMEOUTS, Stack
+from tests.faults.stack import BOUND, TIMEOUTS, Stack
 
 AWAY = 1.5
 """Seconds for which something refuses connections: longer than any one timeout of the service."""
 
-SILENT = 6.0
-"""Seconds for which something does not answer: longer than it takes until every request has given up."""
+SILENT = BOUND + 1.0
+"""Seconds for which something does not answer: longer than any request may wait for it."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Fault:
         happen: Makes it happen, and mends it.
         pools: Where it can happen.
         sqlite: Whether it can happen without a server, too.
+        silent: Whether nobody is told that the database is away, so that only a bound ends the wait for it.
         away: Whether the database cannot be reached meanwhile, so that the service must not be ready.
         serves: Whether the service must answer all the time.
     """
@@ -39,6 +40,7 @@ class Fault:
     happen: Callable[[Stack, Clients], Awaitable[None]]
     pools: frozenset[str] = frozenset({"queue", "null", "pgbouncer"})
     sqlite: bool = False
+    silent: bool = False
     away: bool = False
     serves: bool = True
 
@@ -90,7 +92,7 @@ async def _crashed(stack: Stack, _clients: Clients) -> None:
     await asyncio.to_thread(stack.postgres.start)
 
 
-@fault("server frozen", away=True)
+@fault("server frozen", silent=True, away=True)
 async def _frozen(stack: Stack, _clients: Clients) -> None:
     async with _in_a_thread(frozen(stack.postgres.processes)):
         await asyncio.sleep(SILENT)
@@ -172,14 +174,17 @@ async def _slow(_stack: Stack, clients: Clients) -> None:
     """They run into the statement timeout."""
     slow = (clients.send("GET", "/accounts/slow", params={"seconds": 30}) for _ in range(3))
     for response in await asyncio.gather(*slow):
-        if response is None or response.status_code != 503:
-            clients.ledger.problems.append(f"a slow statement ended with {response}")
+        if response is None or "statement-timeout" not in response.text:
+            clients.ledger.problems.append(f"a slow statement ended with {response and response.text}")
 
 
 @fault("pool exhausted")
 async def _exhausted(_stack: Stack, clients: Clients) -> None:
     """Many more slow requests at once than there are connections."""
-    await asyncio.gather(*(clients.send("GET", "/accounts/slow", params={"seconds": 0.4}) for _ in range(40)))
+    slow = (clients.send("GET", "/accounts/slow", params={"seconds": 0.4}) for _ in range(40))
+    responses = await asyncio.gather(*slow)
+    if not any(response is not None and "pool-exhausted" in response.text for response in responses):
+        clients.ledger.problems.append("no request was told that the pool is exhausted")
 
 
 # --- The network --------------------------------------------------------------------------------------------------
@@ -193,7 +198,7 @@ async def _resets(stack: Stack, _clients: Clients) -> None:
         await asyncio.sleep(0.1)
 
 
-@fault("network swallows", away=True)
+@fault("network swallows", silent=True, away=True)
 async def _swallows(stack: Stack, _clients: Clients) -> None:
     assert stack.network is not None
     stack.network.swallow()

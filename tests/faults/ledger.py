@@ -118,11 +118,10 @@ class Ledger:
             self._audit_insert(insert, by_name, verdict)
         by_id = {row.id: row for row in tables.heroes}
         for counted in self.counted:
-            row = by_id.get(counted.id)
-            if row is None:
+            if counted.id not in by_id:
                 verdict.lost.append(f"hero {counted.id} was acknowledged and is not there")
                 continue
-            counted.see(row.version, row.age)
+            counted.see(by_id[counted.id].version, by_id[counted.id].age)
             verdict.phantom += counted.problems
         self._audit_moves(tables, verdict)
         added = tables.balances[counter] - before

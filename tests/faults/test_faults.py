@@ -24,7 +24,7 @@ NOT_READY_WITHIN = READY_WITHIN = 5.0  # seconds
 COLLECTED_WITHIN = 20.0  # seconds
 
 SLACK = 10.0
-"""Seconds that a request may take beyond its bound because the machine is busy."""
+"""Seconds that a request may take beyond its bound because the machine is busy. Where waiting is what it does, none."""
 
 
 def test_fault(stack: Stack, fault: str, seed: int, record_property: Callable[[str, object], None]) -> None:
@@ -58,7 +58,7 @@ def test_fault(stack: Stack, fault: str, seed: int, record_property: Callable[[s
     assert ledger.problems == [], stack.errors
     assert leaked == []
     assert recovery is not None, f"no write was acknowledged within {RECOVERED_WITHIN} s of the end of the fault"
-    assert ledger.slowest < BOUND + SLACK
+    assert ledger.slowest < BOUND + (0 if happening.silent else SLACK)
     assert PASSWORD not in stack.live.output
     if happening.away:
         assert not_ready is not None and not_ready < NOT_READY_WITHIN  # noqa: PT018
