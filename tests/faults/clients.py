@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 
 from tests.faults.ledger import COUNTER, Counted, Insert, Ledger, Move, Outcome
-from tests.faults.stack import PASSWORD
+from tests.faults.stack import SECRET
 
 PAUSE = 0.05
 """Seconds between the requests of one client."""
@@ -91,7 +91,7 @@ class Clients:
             self.ledger.slowest = max(self.ledger.slowest, time.monotonic() - started)
         status = response.status_code
         self.ledger.statuses[str(status)] += 1
-        if PASSWORD in response.text:
+        if SECRET in response.text:
             self.ledger.problems.append(f"{method} {path}: the answer has the password of the database")
         if status >= 300 and status not in (*accept, 503):
             self.ledger.problems.append(f"{method} {path}: {status} {response.text[:200]}")

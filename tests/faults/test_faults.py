@@ -11,7 +11,7 @@ import pytest
 from tests.faults.clients import Clients
 from tests.faults.faults import FAULTS, Fault
 from tests.faults.ledger import COUNTER, Outcome
-from tests.faults.stack import BOUND, PASSWORD, WORKERS, Stack
+from tests.faults.stack import BOUND, SECRET, WORKERS, Stack
 from tests.faults.watch import Watch, watching
 from tests.harness.report import table_row
 
@@ -59,7 +59,7 @@ def test_fault(stack: Stack, fault: str, seed: int, record_property: Callable[[s
     assert leaked == []
     assert recovery is not None, f"no write was acknowledged within {RECOVERED_WITHIN} s of the end of the fault"
     assert ledger.slowest < BOUND + (0 if happening.silent else SLACK)
-    assert PASSWORD not in stack.live.output
+    assert SECRET not in stack.live.output
     if happening.away:
         assert not_ready is not None and not_ready < NOT_READY_WITHIN  # noqa: PT018
         assert ready is not None and ready < READY_WITHIN  # noqa: PT018
