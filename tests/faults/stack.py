@@ -49,9 +49,9 @@ BOUND = 8.0
 """Seconds within which every request is answered, as ``docs/database.md`` reckons: the wait for its turn (0.5), for the
 answer of a kept connection (1.2) and for the end of that (2), for a new connection (1), its answer and its end."""
 
-SECRET = "sw0rdf1sh"
+SECRET = "sw0rdf1sh"  # noqa: S105 - nobody checks it
 PASSWORD = f"{SECRET}/%"
-"""Of the database: nobody checks it, and no part of it must be seen anywhere, escaped as in a URL or not."""
+"""Of the database: no part of it must be seen anywhere, escaped as in a URL or not."""
 
 SPARE = 3
 """Files and sockets that a worker may have open more than before, such as for a client that is just leaving."""
