@@ -223,7 +223,8 @@ async def _latency(stack: Stack, clients: Clients) -> None:
     stack.network.reset()
     began = time.monotonic()
     await asyncio.sleep(1.5)
-    if clients.last_acknowledged < began:
+    # The first ones may have been under way.
+    if clients.last_acknowledged < began + 0.7:
         clients.ledger.problems.append("no write was acknowledged over a slow network")
     await stack.network.mend()
 
