@@ -13,9 +13,9 @@ from typing import Any
 import httpx2
 
 from tests.faults.ledger import COUNTER, Counted, Insert, Ledger, Move, Outcome
-from tests.faults.stack import SECRET
+from tests.faults.stack import SECRET, UNENCRYPTED
 
-PAUSE = 0.05
+PAUSE = 0.15
 """Seconds between the requests of one client."""
 
 PATIENCE = 60.0
@@ -57,7 +57,7 @@ class Clients:
         ]
         limits = httpx2.Limits(max_connections=None)
         async with (
-            httpx2.AsyncClient(base_url=self._url, timeout=PATIENCE, limits=limits) as self._http,
+            httpx2.AsyncClient(base_url=self._url, timeout=PATIENCE, limits=limits, verify=UNENCRYPTED) as self._http,
             asyncio.TaskGroup() as tasks,
         ):
             for kind in kinds:
@@ -139,6 +139,7 @@ class Clients:
             if len({*found, insert.id or found[0]} if found else ()) > 1:
                 self.ledger.problems.append(f"{insert.names[0]} was answered with the ids {found} and {insert.id}")
             insert.id = found[0] if found else insert.id
+            await asyncio.sleep(PAUSE)
 
     async def _create_and_delete(self) -> None:
         insert = await self._create()

@@ -7,6 +7,7 @@ import importlib
 import re
 import shutil
 import sqlite3
+import ssl
 import threading
 import time
 from collections.abc import Coroutine, Iterator, Sequence
@@ -52,6 +53,9 @@ answer of a kept connection (1.2) and for the end of that (2), for a new connect
 SECRET = "sw0rdf1sh"  # noqa: S105 - nobody checks it
 PASSWORD = f"{SECRET}/%"
 """Of the database: no part of it must be seen anywhere, escaped as in a URL or not."""
+
+UNENCRYPTED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients: each would otherwise load all certificates, which takes longer than many requests."""
 
 SPARE = 3
 """Files and sockets that a worker may have open more than before, such as for a client that is just leaving."""

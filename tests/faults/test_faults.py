@@ -17,7 +17,7 @@ from tests.harness.report import table_row
 
 pytestmark = pytest.mark.slow
 
-WARM_UP = 0.5  # seconds
+WARM_UP = 0.3  # seconds
 RECOVERED_WITHIN = 30.0  # seconds
 NOT_READY_WITHIN = READY_WITHIN = 5.0  # seconds
 
@@ -80,8 +80,8 @@ async def _let_happen(stack: Stack, clients: Clients, fault: Fault) -> tuple[flo
         ended = time.monotonic()
         while clients.last_acknowledged <= ended and time.monotonic() < ended + RECOVERED_WITHIN:
             await asyncio.sleep(0.02)
+        recovered = clients.last_acknowledged - ended
         await watch.wait_until_ready(ended, RECOVERED_WITHIN)
-    recovered = clients.last_acknowledged - ended
     return recovered if recovered > 0 else None, watch, (began, ended)
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-EACH = 0.2
+from tests.faults.stack import UNENCRYPTED
+
+EACH = 0.15
 """Seconds between two questions."""
 
 SURE = 4
@@ -69,7 +71,7 @@ async def watching(url: str) -> AsyncIterator[Watch]:
     """Ask the service again and again during the block, over a new connection each time."""
     watch = Watch()
     limits = httpx2.Limits(max_keepalive_connections=0)
-    async with httpx2.AsyncClient(base_url=url, timeout=30, limits=limits) as http:
+    async with httpx2.AsyncClient(base_url=url, timeout=30, limits=limits, verify=UNENCRYPTED) as http:
         looking = asyncio.create_task(watch._look(http))  # noqa: SLF001
         try:
             yield watch
