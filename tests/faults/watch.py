@@ -32,7 +32,7 @@ class Watch:
 
     def first_not_ready(self, since: float) -> float | None:
         """Seconds from a moment to the first answer that says so, if there is one."""
-        return next((answered - since for asked, answered, ready in self._ready if asked >= since and not ready), None)
+        return next((answered - since for _, answered, ready in self._ready if answered >= since and not ready), None)
 
     def ready_again(self, since: float) -> float | None:
         """Seconds from a moment to the answer from which on the service was ready."""
