@@ -240,7 +240,7 @@ async def _half_open(stack: Stack, _clients: Clients) -> None:
 
 @fault("clients leave", sqlite=True)
 async def _clients_leave(stack: Stack, _clients: Clients) -> None:
-    """In the middle of requests, and of a stream."""
+    """In the middle of requests, and of a stream, a thousand times."""
 
     async def leave(request: bytes, after: float) -> None:
         try:
@@ -257,8 +257,8 @@ async def _clients_leave(stack: Stack, _clients: Clients) -> None:
         b"GET /accounts/slow?seconds=0.2 HTTP/1.1\r\nHost: x\r\n\r\n",
         b"POST /heroes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
     ]
-    for number in range(50):
-        await asyncio.gather(*(leave(request, number / 2000) for request in requests))
+    for number in range(250):
+        await asyncio.gather(*(leave(request, number % 25 / 2000) for request in requests))
 
 
 @fault("worker killed", sqlite=True, serves=False)

@@ -59,7 +59,8 @@ def test_fault(stack: Stack, fault: str, seed: int, record_property: Callable[[s
     assert leaked == []
     assert recovery is not None, f"no write was acknowledged within {RECOVERED_WITHIN} s of the end of the fault"
     assert ledger.slowest < BOUND + (0 if happening.silent else SLACK)
-    assert SECRET not in stack.live.output
+    for emitted in (stack.live.output, stack.live.call("GET", "/metrics").text, *watch.bodies):
+        assert SECRET not in emitted
     if happening.away:
         assert not_ready is not None and not_ready < NOT_READY_WITHIN  # noqa: PT018
         assert ready is not None and ready < READY_WITHIN  # noqa: PT018

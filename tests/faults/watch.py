@@ -25,9 +25,11 @@ class Watch:
 
     Attributes:
         dead: What was answered, if not that the service is alive.
+        bodies: What else was answered, each once.
     """
 
     dead: list[str] = field(default_factory=list)
+    bodies: set[str] = field(default_factory=set)
     _ready: list[tuple[float, float, bool]] = field(default_factory=list)
 
     def first_not_ready(self, since: float) -> float | None:
@@ -52,9 +54,11 @@ class Watch:
 
     async def _ask(self, http: httpx2.AsyncClient, path: str) -> int:
         try:
-            return (await http.get(path)).status_code
+            answer = await http.get(path)
         except httpx2.HTTPError:
             return 0
+        self.bodies.add(answer.text)
+        return answer.status_code
 
     async def _look(self, http: httpx2.AsyncClient) -> None:
         while True:
