@@ -32,6 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--every-switch", action="store_true", help="update from each combination to each other one, which takes long"
     )
     parser.addoption(
+        "--every-coverage", action="store_true", help="measure the coverage of each suite, which takes as long again"
+    )
+    parser.addoption(
         "--hostile-examples",
         type=int,
         metavar="N",

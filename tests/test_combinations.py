@@ -123,11 +123,15 @@ class TestCombination:
     @pytest.mark.suite
     @pytest.mark.slow
     def test_suite(
-        self, combination: Combination, installed: InstalledService, record_property: Callable[[str, str], None]
+        self,
+        combination: Combination,
+        installed: InstalledService,
+        record_property: Callable[[str, str], None],
+        pytestconfig: pytest.Config,
     ) -> None:
-        """Run the service's own tests, with their coverage: a CI always, else for a few."""
+        """Run the service's own tests, for a few or by request for all with their coverage."""
         service = installed.get()
-        with_coverage = "CI" in os.environ or combination in samples()
+        with_coverage = pytestconfig.getoption("--every-coverage") or combination in samples()
         variables: dict[str, str] = {}
         if combination.uses_postgres:
             variables["TEST_DATABASE_URL"] = server_url()
