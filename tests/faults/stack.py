@@ -105,6 +105,13 @@ class Stack:
         return [each for each in self.live.process.descendants() if _serves(each)]
 
     @property
+    def complete(self) -> bool:
+        """Whether every worker serves. One that was started a moment ago still opens the files that it needs."""
+        output = self.live.output
+        started = [each for each in self.workers if f"Started server process [{each.pid}]" in output]
+        return len(started) == WORKERS
+
+    @property
     def errors(self) -> str:
         """What the service has logged as errors, the newest last."""
         lines = [line for line in self.live.output.splitlines() if '"level": "error"' in line]

@@ -11,7 +11,7 @@ import pytest
 from tests.faults.clients import Clients
 from tests.faults.faults import FAULTS, Fault
 from tests.faults.ledger import COUNTER, Outcome
-from tests.faults.stack import BOUND, SECRET, WORKERS, Stack
+from tests.faults.stack import BOUND, SECRET, Stack
 from tests.faults.watch import Watch, watching
 from tests.harness.report import table_row
 
@@ -32,7 +32,7 @@ def test_fault(stack: Stack, fault: str, seed: int, record_property: Callable[[s
     before, descriptors = stack.tables().balances[COUNTER], stack.descriptors()
     clients = Clients(stack.live.url, seed)
     recovery, watch, happened = stack.run(_let_happen(stack, clients, happening))
-    stack.live.process.wait_for("all workers", lambda: len(stack.workers) == WORKERS)
+    stack.live.process.wait_for("all workers", lambda: stack.complete)
     leaked = stack.settle()
     verdict = clients.ledger.audit(stack.tables(), COUNTER, before)
     leaked += _descriptors_leaked(descriptors, stack)
