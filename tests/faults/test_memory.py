@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 
 import psycopg
 import pytest
 
-from tests.harness.live_service import LiveService, installed, migrate, serve
+from tests.harness.live_service import LiveService, installed_with_database, migrate, serve
 from tests.harness.questions import questions
 from tests.harness.rendering import Template
-from tests.harness.servers import scratch_database
 from tests.harness.services import Environments
 
 pytestmark = pytest.mark.slow
@@ -52,15 +51,11 @@ def live(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LiveService]:
     """A service with one worker, whose table of heroes is full."""
-    folder = tmp_path_factory.mktemp("memory")
-    with ExitStack() as stack:
-        service = stack.enter_context(installed(template, environments, folder / "service", {"driver": request.param}))
-        sqlite = request.param == "aiosqlite"
-        file = folder / "service.db"
-        url = f"sqlite:///{file}" if sqlite else stack.enter_context(scratch_database())
+    folder = tmp_path_factory.mktemp("memory") / "service"
+    with installed_with_database(template, environments, folder, request.param) as (service, url):
         migrate(service, {"DATABASE_URL": url})
-        if sqlite:
-            with closing(sqlite3.connect(file)) as database, database:
+        if url.startswith("sqlite"):
+            with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database, database:
                 database.execute(FILL_SQLITE, (ROWS[form],))
         else:
             with psycopg.connect(url) as connection:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 
 import psycopg
 import pytest
 
-from tests.harness.live_service import installed
+from tests.harness.live_service import installed_with_database
 from tests.harness.questions import questions
 from tests.harness.rendering import Template
-from tests.harness.servers import scratch_database
 from tests.harness.services import Environments, Service
 
 pytestmark = pytest.mark.slow
@@ -74,11 +73,9 @@ def fresh(
     environments: Environments,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Fresh]:
-    folder = tmp_path_factory.mktemp("migrations")
-    with ExitStack() as stack:
-        service = stack.enter_context(installed(template, environments, folder / "service", {"driver": request.param}))
-        sqlite = f"sqlite:///{folder}/service.db"
-        yield Fresh(service, sqlite if request.param == "aiosqlite" else stack.enter_context(scratch_database()))
+    folder = tmp_path_factory.mktemp("migrations") / "service"
+    with installed_with_database(template, environments, folder, request.param) as (service, url):
+        yield Fresh(service, url)
 
 
 def test_migrations_of_ten_replicas_at_once_are_made_once(fresh: Fresh) -> None:

@@ -7,7 +7,7 @@ import re
 import shutil
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPMessage
 from pathlib import Path
@@ -19,6 +19,7 @@ from tests.harness.interpreters import OWN_VERSION
 from tests.harness.processes import Running, free_port, running, still_alive
 from tests.harness.questions import Answers, questions
 from tests.harness.rendering import Template
+from tests.harness.servers import scratch_database
 from tests.harness.services import Environments, Service
 
 HOST = "127.0.0.1"
@@ -131,6 +132,16 @@ def installed(template: Template, environments: Environments, folder: Path, answ
         service = Service(template.render_to(folder, answers), environment)
         service.install()
         yield service
+
+
+@contextmanager
+def installed_with_database(
+    template: Template, environments: Environments, folder: Path, driver: str
+) -> Iterator[tuple[Service, str]]:
+    """Install a service for a driver, and give it an empty database, of which the URL is the second thing returned."""
+    with installed(template, environments, folder, {"driver": driver}) as service, ExitStack() as stack:
+        sqlite = f"sqlite:///{folder}/service.db"
+        yield service, sqlite if driver == "aiosqlite" else stack.enter_context(scratch_database())
 
 
 def migrate(service: Service, env: Mapping[str, str]) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
 
-from tests.harness.live_service import LiveService, installed, migrate, serve
+from tests.harness.live_service import LiveService, installed_with_database, migrate, serve
 from tests.harness.questions import questions
 from tests.harness.rendering import Template
-from tests.harness.servers import scratch_database
 from tests.harness.services import Environments, Service
 
 
@@ -37,10 +35,7 @@ def target(
 ) -> Iterator[Target]:
     driver = str(request.param)
     folder = tmp_path_factory.mktemp("hostile") / driver
-    with ExitStack() as stack:
-        service = stack.enter_context(installed(template, environments, folder, {"driver": driver}))
-        sqlite = f"sqlite:///{folder}/hostile.db"
-        url = sqlite if driver == "aiosqlite" else stack.enter_context(scratch_database())
+    with installed_with_database(template, environments, folder, driver) as (service, url):
         migrate(service, {"DATABASE_URL": url})
         yield Target(service, url, driver)
 
