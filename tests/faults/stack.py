@@ -105,13 +105,6 @@ class Stack:
         return [each for each in self.live.process.descendants() if _serves(each)]
 
     @property
-    def complete(self) -> bool:
-        """Whether every worker serves. One that was started a moment ago still opens the files that it needs."""
-        output = self.live.output
-        started = [each for each in self.workers if f"Started server process [{each.pid}]" in output]
-        return len(started) == WORKERS
-
-    @property
     def errors(self) -> str:
         """What the service has logged as errors, the newest last."""
         lines = [line for line in self.live.output.splitlines() if '"level": "error"' in line]
@@ -122,6 +115,11 @@ class Stack:
         self.live = self._serving.enter_context(
             serve(self.service, self._environment, workers=WORKERS, port=self._port)
         )
+        self.wait_until_complete()
+
+    def wait_until_complete(self) -> None:
+        """Wait until every worker serves. One that was started a moment ago still opens the files that it needs."""
+        self.live.process.wait_for("all workers", self._is_complete)
 
     def stop_serving(self) -> None:
         """Stop it in good order."""
@@ -177,6 +175,11 @@ class Stack:
                 return [connection.execute(statement).fetchall() for statement in statements]
         with closing(sqlite3.connect(self.database)) as connection:
             return [connection.execute(statement).fetchall() for statement in statements]
+
+    def _is_complete(self) -> bool:
+        output = self.live.output
+        started = [each for each in self.workers if f"Started server process [{each.pid}]" in output]
+        return len(started) == WORKERS
 
     @property
     def _environment(self) -> dict[str, str]:

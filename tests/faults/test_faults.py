@@ -32,7 +32,7 @@ def test_fault(stack: Stack, fault: str, seed: int, record_property: Callable[[s
     before, descriptors = stack.tables().balances[COUNTER], stack.descriptors()
     clients = Clients(stack.live.url, seed)
     recovery, watch, happened = stack.run(_let_happen(stack, clients, happening))
-    stack.live.process.wait_for("all workers", lambda: stack.complete)
+    stack.wait_until_complete()
     leaked = stack.settle()
     verdict = clients.ledger.audit(stack.tables(), COUNTER, before)
     leaked += _descriptors_leaked(descriptors, stack)

@@ -97,7 +97,7 @@ def problems_of_combination(folder: Path, combination: Combination) -> Iterator[
     if not combination.uses_postgres:
         patterns.append(_POSTGRES_ONLY)
     if not combination.example:
-        patterns.append(r"hero|\bteam")
+        patterns.append(r"hero|\bteam|idempoten")
     for path in files(folder):
         name = path.relative_to(folder).as_posix()
         if name == ".copier-answers.yml":

@@ -61,7 +61,7 @@ def app(make_settings: MakeSettings) -> FastAPI:
     return with_parcels(make_settings)
 
 
-def with_parcels(make_settings: MakeSettings, **settings: float) -> FastAPI:
+def with_parcels(make_settings: MakeSettings, **settings: object) -> FastAPI:
     app = application(make_settings(**settings))
     app.include_router(router)
     app.include_router(careless)
@@ -269,6 +269,15 @@ async def test_answer_that_nobody_would_store_is_not_given(service: Running) -> 
     assert_problem(answer, 500)
     assert await count(service.database, Item) == 0
     assert await count(service.database, IdempotencyKey) == 0
+
+
+async def test_page_of_another_origin_may_send_a_key(make_settings: MakeSettings) -> None:
+    page = "https://app.example.com"
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "idempotency-key"}
+    async with running(with_parcels(make_settings, cors_origins=page)) as service:
+        answer = await service.client.options("/parcels", headers={"Origin": page, **asked})
+        assert answer.status_code == 200
+        assert answer.headers["Access-Control-Allow-Origin"] == page
 
 
 async def test_header_is_documented(service: Running) -> None:
