@@ -1,5 +1,6 @@
 """The application as a server finds it."""
 
+import gc
 from pathlib import Path
 
 import httpx2
@@ -7,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from app import main
+from app.garbage import THRESHOLDS
 from tests.kit.application import running
 from tests.kit.output import captured_output
 
@@ -26,6 +28,15 @@ async def test_application_is_built_from_the_environment_when_a_server_asks_for_
 async def test_no_answer_is_taken_for_what_it_does_not_say_it_is(client: httpx2.AsyncClient) -> None:
     for path in ("/items", "/items/1", "/nowhere", "/docs", "/metrics"):
         assert (await client.get(path)).headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_garbage_is_collected_less_often_while_the_service_serves(app: FastAPI) -> None:
+    before = gc.get_threshold()
+    async with running(app):
+        assert gc.get_threshold() == THRESHOLDS
+        assert gc.get_freeze_count() > 0
+    assert gc.get_threshold() == before
+    assert gc.get_freeze_count() == 0
 
 
 def test_nothing_else_is_made_up() -> None:

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from app.about import DESCRIPTION, TITLE, VERSION
 from app.database.sessions import Database, open_database
+from app.garbage import seldom_collected
 from app.http import health, metrics
 from app.http.cors import Cors
 from app.http.hosts import TrustedHosts
@@ -38,7 +39,8 @@ def create_app(settings: Settings) -> FastAPI:
             pool = PoolCollector(database)
             http_metrics.registry.register(pool)
             try:
-                yield {"database": database, "settings": settings}
+                with seldom_collected():
+                    yield {"database": database, "settings": settings}
             finally:
                 http_metrics.registry.unregister(pool)
 
