@@ -1,13 +1,15 @@
 """Pages are complete and without repeats whatever happens between them, and cursors come from outside."""
 
+import gc
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
+from weakref import ref
 
 import pytest
 from pydantic import Field
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from app.database.pagination import InvalidCursorError, Keyset
 from app.database.sessions import Database, open_database
@@ -52,6 +54,28 @@ async def all_pages(database: Database, keyset: Keyset, *, limit: int = 3) -> li
         if cursor is None:
             return pages
     pytest.fail("The pages have no end.")
+
+
+async def test_statement_may_have_parameters(shared_database: Database) -> None:
+    statement = ITEMS.where(Item.name > bindparam("above"))
+    async with shared_database.transaction() as session:
+        session.add_all(Item(name=name) for name in "abcde")
+        await session.flush()
+        first, cursor = await BY_ID.page(session, statement, {"above": "b"}, cursor=None, limit=2)
+        rest, end = await BY_ID.page(session, statement, {"above": "c"}, cursor=cursor, limit=2)
+        await session.rollback()
+    assert [row.name for row in [*first, *rest]] == ["c", "d", "e"]
+    assert end is None
+
+
+async def test_statement_that_nobody_uses_any_more_is_not_kept(shared_database: Database) -> None:
+    async with shared_database.read() as session:
+        statement = ITEMS.where(Item.name == "one")
+        await BY_ID.page(session, statement, cursor=None, limit=2)
+        kept = ref(statement)
+        del statement
+    gc.collect()
+    assert kept() is None
 
 
 async def test_nothing_to_list_is_one_empty_page(shared_database: Database) -> None:

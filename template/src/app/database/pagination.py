@@ -1,15 +1,20 @@
 """Keyset pagination: a page costs the same wherever it is, and rows that come or go do not shift it."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Row, Select, tuple_
+from sqlalchemy import Integer, Row, Select, bindparam, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 AnyRow = Row[*tuple[Any, ...]]
 """A row of whichever columns."""
+
+AnySelect = Select[*tuple[Any, ...]]
+"""A query for whichever columns."""
 
 
 class InvalidCursorError(ValueError):
@@ -26,23 +31,41 @@ class Keyset:
     def __init__(self, *columns: InstrumentedAttribute[Any], types: Any) -> None:
         self._columns = columns
         self._names = [column.key for column in columns]
+        self._last = [f"last_{name}" for name in self._names]
         self._values: TypeAdapter[tuple[Any, ...]] = TypeAdapter(types)
+        self._pages: WeakKeyDictionary[AnySelect, tuple[AnySelect, AnySelect]] = WeakKeyDictionary()
 
     async def page(
-        self, session: AsyncSession, statement: Select[*tuple[Any, ...]], *, cursor: str | None, limit: int
+        self,
+        session: AsyncSession,
+        statement: AnySelect,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        cursor: str | None,
+        limit: int,
     ) -> tuple[list[AnyRow], str | None]:
         """Return up to `limit` rows after the cursor, and the cursor of the next page or None at the end.
 
-        The statement must select the keyset's columns. Raises InvalidCursorError.
+        The statement must select the keyset's columns, and is best built once, with a `bindparam` for what changes
+        from request to request: `parameters` has the values. Raises InvalidCursorError.
         """
-        if cursor is not None:
-            statement = statement.where(tuple_(*self._columns) > tuple_(*self._decode(cursor)))
+        first, further = self._pages.get(statement) or self._prepare(statement)
         # One row more than asked for tells whether there is a next page.
-        rows = list((await session.execute(statement.order_by(*self._columns).limit(limit + 1))).all())
+        values = {**(parameters or {}), "row_limit": limit + 1}
+        if cursor is not None:
+            values.update(zip(self._last, self._decode(cursor), strict=True))
+        rows = list((await session.execute(first if cursor is None else further, values)).all())
         if len(rows) <= limit:
             return rows, None
         del rows[limit:]
         return rows, self._encode(rows[-1])
+
+    def _prepare(self, statement: AnySelect) -> tuple[AnySelect, AnySelect]:
+        """Return what fetches the first page and any further one, kept for as long as the statement is."""
+        first = statement.order_by(*self._columns).limit(bindparam("row_limit", type_=Integer))
+        last = (bindparam(name, type_=column.type) for name, column in zip(self._last, self._columns, strict=True))
+        self._pages[statement] = first, first.where(tuple_(*self._columns) > tuple_(*last))
+        return self._pages[statement]
 
     def _encode(self, row: AnyRow) -> str:
         values = self._values.dump_json(tuple(getattr(row, name) for name in self._names))
