@@ -1,0 +1,1 @@
+"""Request throughput of generated services, beside peers and the limit that the driver sets."""

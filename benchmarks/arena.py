@@ -1,0 +1,99 @@
+"""What all contenders of a run share: the server with its databases, PgBouncer, and the folder of the run."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from benchmarks.contenders import Contender, Place, Start
+from benchmarks.database import EXPORTED_HEROES, HEROES, fill
+from tests.harness.live_service import migrate
+from tests.harness.processes import free_port
+from tests.harness.servers import scratch_database
+from tests.harness.services import Service
+
+_BOUNCER_CONNECTIONS = 10
+"""As many as a contender without PgBouncer has in its own pool."""
+
+
+@dataclass
+class Arena:
+    """Where contenders compete.
+
+    Attributes:
+        folder: What this run needs for its duration.
+        database_url: The database of the short requests.
+        export_url: The large one, only for exports; empty if there are none.
+        bouncer_url: Gives the address of a database behind PgBouncer; None if no contender asked for it.
+        starts: What starts each contender, by name.
+    """
+
+    folder: Path
+    database_url: str
+    export_url: str
+    bouncer_url: Callable[[str], str] | None
+    starts: dict[str, Start] = field(default_factory=dict)
+
+    def prepare(self, contender: Contender) -> None:
+        """Make a contender ready to be started."""
+        folder = self.folder / "contenders" / contender.name
+        folder.mkdir(parents=True)
+        self.starts[contender.name] = contender.prepare(folder)
+
+    def place(self, contender: Contender, *, workers: int = 1, exported: bool = False) -> Place:
+        """A free place for a contender, on the database of the short requests or on that of the exports."""
+        url = self.export_url if exported else self.database_url
+        if contender.through_pgbouncer:
+            if self.bouncer_url is None:
+                raise LookupError(f"{contender.name} is to work behind PgBouncer, and there is none")
+            url = self.bouncer_url(_database_name(url))
+        return Place(url, free_port(), workers)
+
+    def cursors(self, contender: Contender) -> Path:
+        """The file for the cursors that a contender has handed out."""
+        return self.folder / f"{contender.name}.cursors"
+
+
+@contextmanager
+def open_arena(folder: Path, service: Service, contenders: Sequence[Contender], *, exports: bool) -> Iterator[Arena]:
+    """Make and fill the databases, and start PgBouncer if one of the contenders is to work behind it.
+
+    Args:
+        folder: A folder of this run.
+        service: An installed service, whose migrations make the tables.
+        contenders: Who will take part.
+        exports: Whether the large table is needed.
+    """
+    with ExitStack() as stack:
+        url = stack.enter_context(_filled_database(service, HEROES))
+        export_url = stack.enter_context(_filled_database(service, EXPORTED_HEROES)) if exports else ""
+        bouncer_url = None
+        if any(contender.through_pgbouncer for contender in contenders):
+            server = urlsplit(url)
+            bouncer = stack.enter_context(
+                importlib.import_module("devtools.pgbouncer").running(
+                    server.hostname,
+                    server.port,
+                    user=unquote(server.username or "postgres"),
+                    password=unquote(server.password or ""),
+                    pool_size=_BOUNCER_CONNECTIONS,
+                )
+            )
+            bouncer_url = bouncer.url
+        yield Arena(folder, url, export_url, bouncer_url)
+
+
+@contextmanager
+def _filled_database(service: Service, heroes: int) -> Iterator[str]:
+    with scratch_database() as url:
+        migrate(service, {"DATABASE_URL": url})
+        fill(url, heroes)
+        yield url
+
+
+def _database_name(url: str) -> str:
+    return unquote(urlsplit(url).path.removeprefix("/"))

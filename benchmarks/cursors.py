@@ -1,0 +1,28 @@
+"""Cursors, which only the contender that is asked for a page can make."""
+
+from __future__ import annotations
+
+import json
+from http.client import HTTPConnection
+from urllib.parse import quote
+
+from benchmarks.serving import Served
+from tests.harness.live_service import HOST
+
+PAGES = 300
+"""Pages to walk through. A keyset page costs the same wherever it is, so they need not reach to the end."""
+
+
+def walk(served: Served) -> list[str]:
+    """Follow the cursors from the first page on, 100 rows at a time; return them, ready to be put into a URL."""
+    connection = HTTPConnection(HOST, served.place.port, timeout=60)
+    cursors: list[str] = []
+    try:
+        for _ in range(PAGES):
+            after = f"&cursor={cursors[-1]}" if cursors else ""
+            connection.request("GET", f"{served.contender.prefix}/heroes?limit=100{after}")
+            page = json.loads(connection.getresponse().read())
+            cursors.append(quote(page["next_cursor"], safe=""))
+    finally:
+        connection.close()
+    return cursors

@@ -1,0 +1,142 @@
+"""The tables, in Markdown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.contenders import WORKLOADS
+from benchmarks.results import Results, Spread, spread
+from benchmarks.targets import DEFAULT, highest_latency_ratio, lowest_ratio, targets
+from benchmarks.workloads import EXPORT, TITLES
+
+_INTRODUCTION = """\
+# Throughput of generated services
+
+Made by `uv run --group benchmarks python -m benchmarks`; do not edit. What is measured, and how, is in
+[the README](../README.md).
+
+Figures are ratios to **{reference}** in the same round: the median of {rounds} rounds, the lowest and the highest
+in parentheses. 1.00 is as fast, 0.50 half as fast. Absolute figures give the scale on this machine and no more.
+
+![Throughput by workload](throughput.png)
+"""
+
+
+def write_report(results: Results, file: Path) -> None:
+    """Write the tables of a run."""
+    rounds = len({each.turn for each in results.measurements})
+    sections = [
+        _INTRODUCTION.format(reference=results.reference, rounds=rounds),
+        _machine(results),
+        _contenders(results),
+        *(_workload(results, workload) for workload in WORKLOADS if results.connections(workload)),
+        _footprints(results),
+        _targets(results),
+    ]
+    file.write_text("\n".join(section for section in sections if section), encoding="utf-8")
+
+
+def _machine(results: Results) -> str:
+    return "".join(f"- {name}: {text}\n" for name, text in results.machine.items())
+
+
+def _contenders(results: Results) -> str:
+    rows = [[f"`{name}`", text] for name, (_, text) in results.contenders.items()]
+    return "## Contenders\n\n" + _table(["", ""], rows)
+
+
+def _workload(results: Results, workload: str) -> str:
+    connections = results.connections(workload)
+    if workload == EXPORT:
+        header, cells = ["rows per second", "memory above idle"], _export_cells
+    else:
+        header = [text for number in connections for text in (f"{number} connections", "p99")]
+        cells = _load_cells
+    rows = [
+        [f"`{name}`", *(cell for number in connections for cell in cells(results, name, workload, number))]
+        for name in results.contenders
+        if any(results.of(name, workload, number) for number in connections)
+    ]
+    return f"## {TITLES[workload].capitalize() if workload == EXPORT else TITLES[workload]}\n\n" + _table(
+        ["", *header], rows
+    )
+
+
+def _load_cells(results: Results, contender: str, workload: str, connections: int) -> list[str]:
+    p99 = spread([each.p99_ms for each in results.of(contender, workload, connections) if each.p99_ms is not None])
+    return [
+        _throughput(results, contender, workload, connections),
+        "" if p99 is None else f"{p99.median:,.0f} ms",
+    ]
+
+
+def _export_cells(results: Results, contender: str, workload: str, connections: int) -> list[str]:
+    growth = spread([each.growth for each in results.of(contender, workload, connections) if each.growth is not None])
+    return [
+        _throughput(results, contender, workload, connections),
+        "" if growth is None else f"{growth.high:+.1f} MB",
+    ]
+
+
+def _throughput(results: Results, contender: str, workload: str, connections: int) -> str:
+    if errors := results.errors(contender, workload, connections):
+        return f"**invalid: {errors:,} errors**"
+    ratio = results.ratio(contender, workload, connections)
+    measured = spread([each.per_second for each in results.of(contender, workload, connections)])
+    if measured is None:
+        return ""
+    if contender == results.reference or ratio is None:
+        return f"1 ({measured.median:,.0f}/s)" if ratio else f"{measured.median:,.0f}/s"
+    return _ratio(ratio)
+
+
+def _ratio(ratio: Spread) -> str:
+    return f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+
+
+def _footprints(results: Results) -> str:
+    rows = []
+    for name in results.contenders:
+        own = [each for each in results.footprints if each.contender == name]
+        start, memory = spread([each.start_seconds for each in own]), spread([each.memory for each in own])
+        if start and memory:
+            rows.append([f"`{name}`", f"{start.median:.2f} s", f"{memory.median:.0f} MB"])
+    if not rows:
+        return ""
+    return (
+        "## Start and memory\n\n"
+        "From the start of the process until it has read a hero from the database, and the memory of a worker after\n"
+        "the load that no other process shares.\n\n" + _table(["", "start", "memory"], rows)
+    )
+
+
+def _targets(results: Results) -> str:
+    workloads = [workload for workload in WORKLOADS if results.connections(workload)]
+    rows = []
+    for target in targets(results):
+        ratios = [lowest_ratio(results, target, workload) for workload in workloads]
+        if not any(ratios):
+            continue
+        title = f"`{target.contender}` has at least {target.share:g} of `{target.other}`"
+        rows.append([title, *(_verdict(ratio, met=ratio is not None and ratio >= target.share) for ratio in ratios)])
+    latencies = [highest_latency_ratio(results, workload) for workload in workloads]
+    if any(latencies):
+        title = f"p99 of `{DEFAULT}` at 256 connections is at most 1 of `{results.reference}`"
+        rows.append([title, *(_verdict(ratio, met=ratio is not None and ratio <= 1) for ratio in latencies)])
+    if not rows:
+        return ""
+    return (
+        "## Targets\n\nMedians at the number of connections where they are worst; what is missed is bold.\n\n"
+        + _table(["", *(TITLES[workload] for workload in workloads)], rows)
+    )
+
+
+def _verdict(ratio: float | None, *, met: bool) -> str:
+    if ratio is None:
+        return ""
+    return f"{ratio:.2f}" if met else f"**{ratio:.2f}**"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,0 +1,129 @@
+"""What was measured, as a file that tables and plots are made from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One contender under one load, once.
+
+    Attributes:
+        turn: The number of the round.
+        contender: Its name.
+        workload: Its name.
+        connections: How many clients asked at the same time.
+        per_second: Answers, or rows of an export, in a second.
+        p50_ms: The median of the latencies in milliseconds; none for an export.
+        p99_ms: The latency that one of a hundred requests exceeds, in milliseconds; none for an export.
+        errors: Requests that were refused or got no answer, or rows that did not come.
+        growth: Megabytes of memory that an export took at the highest.
+    """
+
+    turn: int
+    contender: str
+    workload: str
+    connections: int
+    per_second: float
+    errors: int
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    growth: float | None = None
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What one contender took in one round besides answering.
+
+    Attributes:
+        turn: The number of the round.
+        contender: Its name.
+        start_seconds: From the start of its process until it had answered with a hero.
+        memory: Megabytes of each worker after the load.
+    """
+
+    turn: int
+    contender: str
+    start_seconds: float
+    memory: float
+
+
+class Spread(NamedTuple):
+    """The median of several rounds, with the lowest and the highest."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass
+class Results:
+    """Everything that a run measured.
+
+    Attributes:
+        machine: What it ran on and with, in the order in which it is shown.
+        contenders: Group and description of each, by name, in the order in which they are shown.
+        reference: The contender that the others are compared with.
+        measurements: Of all rounds.
+        footprints: Of all rounds.
+    """
+
+    machine: dict[str, str]
+    contenders: dict[str, tuple[str, str]]
+    reference: str
+    measurements: list[Measurement] = field(default_factory=list)
+    footprints: list[Footprint] = field(default_factory=list)
+
+    def save(self, file: Path) -> None:
+        """Write them as JSON."""
+        file.write_text(json.dumps(dataclasses.asdict(self), indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, file: Path) -> Results:
+        """Read what :meth:`save` wrote."""
+        content = json.loads(file.read_text(encoding="utf-8"))
+        content["contenders"] = {name: (kind, text) for name, (kind, text) in content["contenders"].items()}
+        content["measurements"] = [Measurement(**each) for each in content["measurements"]]
+        content["footprints"] = [Footprint(**each) for each in content["footprints"]]
+        return cls(**content)
+
+    def of(self, contender: str, workload: str, connections: int) -> list[Measurement]:
+        """The measurements of one row and column, round by round."""
+        sought = (contender, workload, connections)
+        return [each for each in self.measurements if (each.contender, each.workload, each.connections) == sought]
+
+    def connections(self, workload: str) -> list[int]:
+        """The numbers of connections at which a workload was measured, the lowest first."""
+        return sorted({each.connections for each in self.measurements if each.workload == workload})
+
+    def errors(self, contender: str, workload: str, connections: int) -> int:
+        """How much went wrong; a ratio says nothing unless this is 0."""
+        return sum(each.errors for each in self.of(contender, workload, connections))
+
+    def ratio(self, contender: str, workload: str, connections: int, *, to: str | None = None) -> Spread | None:
+        """The contender's throughput by another's in the same round, by default the reference's.
+
+        None if one of them was not measured, or has errors.
+        """
+        to = to or self.reference
+        if self.errors(contender, workload, connections) or self.errors(to, workload, connections):
+            return None
+        other = {each.turn: each.per_second for each in self.of(to, workload, connections)}
+        return spread(
+            [
+                each.per_second / other[each.turn]
+                for each in self.of(contender, workload, connections)
+                if other.get(each.turn)
+            ]
+        )
+
+
+def spread(values: list[float]) -> Spread | None:
+    """Summarise the values of several rounds; None if there are none."""
+    return Spread(median(values), min(values), max(values)) if values else None

@@ -1,0 +1,123 @@
+"""Rounds: within each, all contenders take turns at every load, so that what disturbs one disturbs its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from benchmarks.arena import Arena
+from benchmarks.contenders import Contender
+from benchmarks.cursors import walk
+from benchmarks.database import EXPORTED_HEROES, reset
+from benchmarks.exports import read_export
+from benchmarks.progress import Progress
+from benchmarks.results import Footprint, Measurement, Results
+from benchmarks.serving import Served, serve
+from benchmarks.workloads import EXPORT, LOADS, TITLES, Timing, send
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be measured.
+
+    Attributes:
+        contenders: In the order of the tables.
+        workloads: Their names.
+        connections: How many clients ask at the same time.
+        rounds: How often.
+        timing: How long each measurement takes.
+        workers: Processes of each contender.
+    """
+
+    contenders: Sequence[Contender]
+    workloads: Sequence[str]
+    connections: Sequence[int]
+    rounds: int
+    timing: Timing
+    workers: int
+
+    def loads(self) -> list[tuple[str, int]]:
+        """Each load of wrk: the workload and the number of connections."""
+        return [
+            (name, connections)
+            for name in self.workloads
+            if name in LOADS
+            for connections in LOADS[name].connections or self.connections
+        ]
+
+    def steps(self) -> int:
+        """How many measurements that makes."""
+        loads = [name for name, _ in self.loads()] + [name for name in self.workloads if name == EXPORT]
+        return self.rounds * sum(name in each.workloads for each in self.contenders for name in loads)
+
+    def turns(self, number: int, workload: str) -> list[Contender]:
+        """Who takes part, in the order of a round; every other one goes backwards, because machines slow down."""
+        chosen = [each for each in self.contenders if workload in each.workloads]
+        return chosen if number % 2 else chosen[::-1]
+
+
+def play(plan: Plan, number: int, arena: Arena, results: Results, progress: Progress) -> None:
+    """Play one round, and add what it measures to the results."""
+    if plan.loads():
+        _loads(plan, number, arena, results, progress)
+    if EXPORT in plan.workloads:
+        _exports(plan, number, arena, results, progress)
+
+
+def _loads(plan: Plan, number: int, arena: Arena, results: Results, progress: Progress) -> None:
+    reset(arena.database_url)
+    with ExitStack() as stack:
+        served = {}
+        for contender in plan.contenders:
+            if not set(contender.workloads) & set(LOADS):
+                continue
+            place = arena.place(contender, workers=plan.workers)
+            served[contender.name] = stack.enter_context(serve(contender, arena.starts[contender.name], place))
+            _note_cursors(served[contender.name], arena)
+        for workload, connections in plan.loads():
+            for contender in plan.turns(number, workload):
+                load = send(workload, served[contender.name], arena, connections=connections, timing=plan.timing)
+                results.measurements.append(
+                    Measurement(
+                        turn=number,
+                        contender=contender.name,
+                        workload=workload,
+                        connections=connections,
+                        per_second=load.per_second,
+                        errors=load.refused + load.broken,
+                        p50_ms=load.p50_ms,
+                        p99_ms=load.p99_ms,
+                    )
+                )
+                progress.show(
+                    contender.name, f"{TITLES[workload]}, {connections} connections", results.measurements[-1]
+                )
+        for name, each in served.items():
+            results.footprints.append(Footprint(number, name, each.start_seconds, each.memory()))
+
+
+def _exports(plan: Plan, number: int, arena: Arena, results: Results, progress: Progress) -> None:
+    for contender in plan.turns(number, EXPORT):
+        place = arena.place(contender, exported=True)
+        with serve(contender, arena.starts[contender.name], place) as served:
+            export = read_export(served, EXPORTED_HEROES)
+        results.measurements.append(
+            Measurement(
+                turn=number,
+                contender=contender.name,
+                workload=EXPORT,
+                connections=1,
+                per_second=export.rows_per_second,
+                errors=export.missing,
+                growth=export.growth,
+            )
+        )
+        progress.show(contender.name, TITLES[EXPORT], results.measurements[-1])
+
+
+def _note_cursors(served: Served, arena: Arena) -> None:
+    """Ask for the cursors of the listing, once per run: after a reset they lead to the same pages."""
+    file = arena.cursors(served.contender)
+    if "list" in served.contender.workloads and not file.exists():
+        file.write_text("".join(f"{cursor}\n" for cursor in walk(served)), encoding="utf-8")

@@ -1,0 +1,79 @@
+"""The workloads that wrk sends: which requests, on which state of the tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.arena import Arena
+from benchmarks.database import HEROES, TEAMS, reset
+from benchmarks.load import Load, run_wrk
+from benchmarks.serving import Served
+
+EXPORT = "export"
+"""The one workload that is not sent by wrk; see :mod:`benchmarks.exports`."""
+
+TITLES = {
+    "get": "GET by id",
+    "list": "list of 50 by keyset",
+    "post": "POST",
+    "patch": "PATCH with If-Match",
+    "bulk": "bulk insert of 1,000",
+    EXPORT: "export of 1,000,000 rows",
+}
+"""What the tables call each workload."""
+
+_CURSORS = "{cursors}"
+_BULK_CONNECTIONS = (8,)
+
+_LAST_MEASURED = HEROES * 9 // 10
+"""The heroes behind this one are changed by the warm-up, so those before have their first version afterwards."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Requests of one kind, made by the script of its name in ``lua/``.
+
+    Attributes:
+        arguments: What the script is given behind the prefix.
+        warm_up_arguments: The same for the warm-up, where it differs.
+        writes: Whether the tables must be reset before.
+        connections: The numbers that it always uses; by default those that are asked for.
+    """
+
+    arguments: tuple[object, ...]
+    warm_up_arguments: tuple[object, ...] = ()
+    writes: bool = False
+    connections: tuple[int, ...] = ()
+
+
+LOADS = {
+    "get": Workload((HEROES,)),
+    "list": Workload((_CURSORS,)),
+    "post": Workload((TEAMS,), writes=True),
+    "patch": Workload((1, _LAST_MEASURED), warm_up_arguments=(_LAST_MEASURED + 1, HEROES), writes=True),
+    "bulk": Workload((TEAMS,), writes=True, connections=_BULK_CONNECTIONS),
+}
+"""What wrk sends, by name."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How many seconds a measurement takes, and how many seconds of the same load come before."""
+
+    seconds: int
+    warm_up: int = 1
+
+
+def send(name: str, served: Served, arena: Arena, *, connections: int, timing: Timing) -> Load:
+    """Warm a contender up with one of the loads, and measure it."""
+    workload = LOADS[name]
+    if workload.writes:
+        reset(arena.database_url)
+
+    def run(arguments: tuple[object, ...], seconds: int) -> Load:
+        words = [str(argument).format(cursors=arena.cursors(served.contender)) for argument in arguments]
+        prefixed = [served.contender.prefix, *words]
+        return run_wrk(served.live.url, f"{name}.lua", prefixed, connections=connections, seconds=seconds)
+
+    run(workload.warm_up_arguments or workload.arguments, timing.warm_up)
+    return run(workload.arguments, timing.seconds)
