@@ -17,6 +17,7 @@ from benchmarks.handwritten import REFERENCE, handwritten, install_drivers
 from benchmarks.load import WrkMissingError, install_wrk
 from benchmarks.machine import describe
 from benchmarks.peers import peers
+from benchmarks.peers.versions import PythonMissingError
 from benchmarks.plots import plot
 from benchmarks.progress import Progress
 from benchmarks.report import write_report
@@ -33,12 +34,27 @@ from tests.harness.services import Service
 RESULTS = Path(__file__).with_name("results")
 
 
+class UnknownContenderError(LookupError):
+    """Nobody has that name."""
+
+
+PROBLEMS = (
+    WrkMissingError,
+    PythonMissingError,
+    UnknownContenderError,
+    NotServingError,
+    DifferentError,
+    CommandFailedError,
+)
+"""What ends a run with a message that says all."""
+
+
 def main() -> None:
     """Run what the command line asks for; end with a message if that cannot be done."""
     options = _parser().parse_args()
     try:
         _run(options)
-    except (WrkMissingError, DifferentError, UnknownContenderError, NotServingError, CommandFailedError) as problem:
+    except PROBLEMS as problem:
         sys.exit(str(problem))
 
 
@@ -53,10 +69,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="two rounds of one second, to see that everything works")
     parser.add_argument("--list", action="store_true", help="print the names of the contenders, and of the workloads")
     return parser
-
-
-class UnknownContenderError(LookupError):
-    """Nobody has that name."""
 
 
 def _run(options: argparse.Namespace) -> None:

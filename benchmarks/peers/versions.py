@@ -12,14 +12,14 @@ PYTHON_VERSIONS = ("3.13", "3.12")
 """What the projects of both support, the newer one first, which one of them has in its image."""
 
 
-def find_python() -> str:
-    """Where the first of these versions is that is installed.
+class PythonMissingError(RuntimeError):
+    """None of the versions is installed."""
 
-    Raises:
-        RuntimeError: There is none.
-    """
+
+def find_python() -> str:
+    """Where the first of these versions is that is installed. Raises PythonMissingError."""
     for version in PYTHON_VERSIONS:
         interpreter = find_interpreter(version)
         if interpreter is not None:
             return interpreter
-    raise RuntimeError(f"The peers need one of Python {', '.join(PYTHON_VERSIONS)}, and none is installed.")
+    raise PythonMissingError(f"The peers need one of Python {', '.join(PYTHON_VERSIONS)}, and none is installed.")
