@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 
 from app.about import DESCRIPTION, TITLE, VERSION
 from app.database.sessions import Database, open_database
-from app.garbage import seldom_collected
+from app.garbage import lasting_objects_exempt
 from app.http import health, metrics
 from app.http.cors import Cors
 from app.http.hosts import TrustedHosts
@@ -39,7 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
             pool = PoolCollector(database)
             http_metrics.registry.register(pool)
             try:
-                with seldom_collected():
+                with lasting_objects_exempt():
                     yield {"database": database, "settings": settings}
             finally:
                 http_metrics.registry.unregister(pool)
