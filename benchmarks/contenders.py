@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 WORKLOADS = ("get", "list", "post", "patch", "bulk", "export")
 """The names of the workloads, in the order in which they are measured and shown."""
 
-KINDS = ("generated", "limit", "core", "article", "peer")
+Kind = Literal["generated", "limit", "core", "article", "peer"]
 """Services of this template; what the driver allows; SQLAlchemy Core; what articles teach; other generators."""
 
 
@@ -51,7 +52,7 @@ class Contender:
         description: What it is, on one line, for the legend.
         prepare: Makes it ready once per run: renders, generates, installs. It is given a folder of its own that
             exists and is empty, and which is removed after the run.
-        kind: Which group it belongs to, one of :data:`KINDS`.
+        kind: Which group it belongs to, see :data:`Kind`.
         workloads: What it takes part in.
         prefix: What stands before ``/heroes`` in its paths, such as ``/api``.
         alive: The path that answers 200 as soon as it serves, without the prefix.
@@ -61,7 +62,7 @@ class Contender:
     name: str
     description: str
     prepare: Callable[[Path], Start]
-    kind: str = "peer"
+    kind: Kind = "peer"
     workloads: tuple[str, ...] = WORKLOADS
     prefix: str = ""
     alive: str = "/health/live"

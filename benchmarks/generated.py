@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from benchmarks.contenders import Command, Contender, Place, Start
+from benchmarks.contenders import Command, Contender, Start
 from tests.harness.combinations import Combination, combinations
-from tests.harness.live_service import HOST, command_of_image
+from tests.harness.live_service import serving_command
 from tests.harness.rendering import Template
 from tests.harness.services import Service
 
@@ -33,15 +32,11 @@ def install(template: Template, combination: Combination, service: Service) -> N
 
 def start_of(service: Service) -> Start:
     """Tell how to start an installed service: by the command of its image."""
-    return lambda place: _command(service, place)
-
-
-def program(service: Service, name: str) -> str:
-    """Where a program of the service's environment is."""
-    found = shutil.which(name, path=str(service.environment / "bin"))
-    if found is None:
-        raise FileNotFoundError(f"{name} is not installed in {service.environment}")
-    return found
+    return lambda place: Command(
+        words=tuple(serving_command(service, place.port, place.workers)),
+        folder=service.folder,
+        variables={**SETTINGS, "DATABASE_URL": place.database_url},
+    )
 
 
 def _contender(template: Template, combination: Combination) -> Contender:
@@ -56,16 +51,4 @@ def _contender(template: Template, combination: Combination) -> Contender:
         prepare=prepare,
         kind="generated",
         through_pgbouncer=combination.pool == "pgbouncer",
-    )
-
-
-def _command(service: Service, place: Place) -> Command:
-    words = command_of_image(service)
-    words[words.index("--host") + 1] = HOST
-    words[words.index("--port") + 1] = str(place.port)
-    workers = ["--workers", str(place.workers)] if place.workers > 1 else []
-    return Command(
-        words=(program(service, words[0]), *words[1:], *workers),
-        folder=service.folder,
-        variables={**SETTINGS, "DATABASE_URL": place.database_url},
     )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.contenders import WORKLOADS, Command, Contender, Place, Start
-from benchmarks.generated import program
+from benchmarks.contenders import WORKLOADS, Command, Contender, Kind, Place, Start
 from tests.harness.live_service import HOST
 from tests.harness.questions import ROOT
 from tests.harness.services import Service
@@ -30,7 +29,7 @@ class _App:
 
     name: str
     description: str
-    kind: str
+    kind: Kind
     module: str
     dialect: str
     workloads: tuple[str, ...] = WORKLOADS
@@ -79,7 +78,7 @@ def _contender(service: Service, app: _App) -> Contender:
 def _command(service: Service, app: _App, place: Place) -> Command:
     return Command(
         words=(
-            *(program(service, "uvicorn"), f"benchmarks.apps.{app.module}:app"),
+            *(service.program("uvicorn"), f"benchmarks.apps.{app.module}:app"),
             *("--host", HOST, "--port", str(place.port), "--workers", str(place.workers)),
             *("--no-server-header", "--no-access-log"),
         ),

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.harness.commands import run
+from tests.harness.servers import install_package
 
 SCRIPTS = Path(__file__).with_name("lua")
 
@@ -41,11 +39,8 @@ class Load(NamedTuple):
 
 def install_wrk() -> None:
     """Look for wrk, and install the distribution's package where that is allowed. Raises WrkMissingError."""
-    apt_get = shutil.which("apt-get")
-    if shutil.which("wrk") is None and apt_get and os.geteuid() == 0:
-        print("wrk is missing: installing the distribution's package", file=sys.stderr, flush=True)
-        for arguments in (["update"], ["install", "--yes", "--no-install-recommends", "wrk"]):
-            subprocess.run([apt_get, *arguments], check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    if shutil.which("wrk") is None:
+        install_package("wrk")
     if shutil.which("wrk") is None:
         raise WrkMissingError("The load generator wrk is not on PATH. On Debian: `apt-get install wrk`.")
 

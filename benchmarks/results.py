@@ -84,15 +84,6 @@ class Results:
         """Write them as JSON."""
         file.write_text(json.dumps(dataclasses.asdict(self), indent=1) + "\n", encoding="utf-8")
 
-    @classmethod
-    def load(cls, file: Path) -> Results:
-        """Read what :meth:`save` wrote."""
-        content = json.loads(file.read_text(encoding="utf-8"))
-        content["contenders"] = {name: (kind, text) for name, (kind, text) in content["contenders"].items()}
-        content["measurements"] = [Measurement(**each) for each in content["measurements"]]
-        content["footprints"] = [Footprint(**each) for each in content["footprints"]]
-        return cls(**content)
-
     def of(self, contender: str, workload: str, connections: int) -> list[Measurement]:
         """The measurements of one row and column, round by round."""
         sought = (contender, workload, connections)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -157,6 +156,14 @@ def command_of_image(service: Service) -> list[str]:
     return command
 
 
+def serving_command(service: Service, port: int, workers: int = 1) -> list[str]:
+    """The command of the image, for a port of this machine and a number of processes."""
+    program, *words = command_of_image(service)
+    words[words.index("--host") + 1] = HOST
+    words[words.index("--port") + 1] = str(port)
+    return [service.program(program), *words, *(["--workers", str(workers)] if workers > 1 else [])]
+
+
 @contextmanager
 def serve(
     service: Service, env: Mapping[str, str], *, workers: int = 1, port: int | None = None, wait: bool = True
@@ -171,12 +178,7 @@ def serve(
         wait: Whether to wait until it is ready. Without, it may not even have begun to listen.
     """
     port = port or free_port()
-    words = command_of_image(service)
-    words[words.index("--host") + 1] = HOST
-    words[words.index("--port") + 1] = str(port)
-    program = shutil.which(words[0], path=str(service.environment / "bin"))
-    assert program, f"{words[0]} is not installed"
-    command = [program, *words[1:], *(["--workers", str(workers)] if workers > 1 else [])]
+    command = serving_command(service, port, workers)
     with running(*command, cwd=service.folder, env={"PYTHONUNBUFFERED": "1", **env}) as process:
         live = LiveService(process, port)
         if wait:

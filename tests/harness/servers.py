@@ -86,12 +86,18 @@ def find_pgbouncer() -> str | None:
 
 def install_pgbouncer() -> str | None:
     """Find PgBouncer, after an attempt to install the distribution's package where that is allowed."""
-    apt_get = shutil.which("apt-get")
-    if find_pgbouncer() is None and apt_get and os.geteuid() == 0:
-        print("PgBouncer is missing: installing the distribution's package", file=sys.stderr, flush=True)
-        for arguments in (["update"], ["install", "--yes", "--no-install-recommends", "pgbouncer"]):
-            subprocess.run([apt_get, *arguments], check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    if find_pgbouncer() is None:
+        install_package("pgbouncer")
     return find_pgbouncer()
+
+
+def install_package(name: str) -> None:
+    """Install a package of the distribution, if this is root on Debian or a relative; else do nothing."""
+    apt_get = shutil.which("apt-get")
+    if apt_get and os.geteuid() == 0:
+        print(f"{name} is missing: installing the distribution's package", file=sys.stderr, flush=True)
+        for arguments in (["update"], ["install", "--yes", "--no-install-recommends", name]):
+            subprocess.run([apt_get, *arguments], check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
 def _with_database(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -52,6 +53,13 @@ class Service:
     def uv_run(self, *command: str, env: Mapping[str, str] | None = None, **options: Any) -> Result:
         """Run one of the commands of the service's README in the environment as it is."""
         return self.run("uv", "run", "--no-sync", *command, env=env, **options)
+
+    def program(self, name: str) -> str:
+        """Where a program of the environment is. Raises FileNotFoundError."""
+        found = shutil.which(name, path=str(self.environment / "bin"))
+        if found is None:
+            raise FileNotFoundError(f"{name} is not installed in {self.environment}")
+        return found
 
     @cached_property
     def uv_variables(self) -> dict[str, str]:
