@@ -26,6 +26,8 @@ from tests.harness.steps import STEPS
 RUFF = Path(sys.executable).with_name("ruff")
 ROUND_TRIP = Path(__file__).with_name("harness") / "alembic_round_trip.py"
 
+SUITE_WITHIN = 900  # seconds; on a machine that is not busy it takes one
+
 
 class InstalledService:
     """Installs the service when the first step asks for it, and lets the others off when that failed."""
@@ -138,7 +140,8 @@ class TestCombination:
         needs_pgbouncer = combination.pool == "pgbouncer"
         if needs_pgbouncer and (find_pgbouncer() or "CI" in os.environ):
             variables["REQUIRE_PGBOUNCER"] = "1"
-        output = service.uv_run("pytest", *([] if with_coverage else ["--no-cov"]), env=variables).output
+        options = [] if with_coverage else ["--no-cov"]
+        output = service.uv_run("pytest", *options, env=variables, timeout=SUITE_WITHIN).output
         demands = {"tests that passed": r"\b\d+ passed\b"}
         if with_coverage:
             demands["a bound for the coverage"] = r"^Required test coverage of .* reached"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import sqlite3
 import time
@@ -15,8 +16,9 @@ from typing import Any
 import psycopg
 
 from tests.faults.clients import Clients
+from tests.faults.ledger import Insert, Outcome
 from tests.faults.servers import frozen
-from tests.faults.stack import BOUND, TIMEOUTS, Stack
+from tests.faults.stack import BOUND, TIMEOUTS, WORKERS, Stack
 
 AWAY = 1.5
 """Seconds for which something refuses connections: longer than any one timeout of the service."""
@@ -277,25 +279,61 @@ async def _bouncer_restarted(stack: Stack, _clients: Clients) -> None:
 @fault("stopped under load", sqlite=True, serves=False)
 async def _stopped(stack: Stack, clients: Clients) -> None:
     """What is under way is answered, and the service ends; then it is started again."""
-    under_way = [asyncio.create_task(_under_way(stack)) for _ in range(8)]
-    await asyncio.sleep(0.1)
-    await asyncio.to_thread(stack.stop_serving)
-    for answer in await asyncio.gather(*under_way):
-        # Whether there was a free connection for it is another matter.
-        if answer[9:12] not in {b"200", b"503"}:
-            clients.ledger.problems.append(f"a request under way was answered with {answer[:100]!r}")
-    await asyncio.to_thread(stack.start_serving)
-
-
-async def _under_way(stack: Stack) -> bytes:
-    """Send a request that takes until the service is asked to end, over a connection of its own."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", stack.live.port)
-    path = "/accounts/slow?seconds=0.4" if stack.combination.uses_postgres else "/heroes?limit=100"
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    output = stack.live.process.output
+    under_way = [await _UnderWay.begin(stack, clients) for _ in range(8)]
+    stopping = asyncio.create_task(asyncio.to_thread(stack.stop_serving))
     try:
-        return await reader.read()
+        while not stopping.done() and stack.live.output.count(_ENDING) < output.count(_ENDING) + WORKERS:
+            await asyncio.sleep(0.02)
+        for each in under_way:
+            await each.finish(clients)
     finally:
-        writer.close()
+        await stopping
+        await asyncio.to_thread(stack.start_serving)
+
+
+_ENDING = "Shutting down"
+"""What each worker logs when it has been asked to end."""
+
+
+@dataclass(frozen=True)
+class _UnderWay:
+    """A request that the service has begun to work on, and of which the body is still to come."""
+
+    insert: Insert
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    @classmethod
+    async def begin(cls, stack: Stack, clients: Clients) -> _UnderWay:
+        """Send the headers, over a connection of its own, and wait until the service asks for the body."""
+        insert = Insert((clients.new_name("under way"),))
+        clients.ledger.inserts.append(insert)
+        reader, writer = await asyncio.open_connection("127.0.0.1", stack.live.port)
+        headers = (
+            "POST /heroes HTTP/1.1",
+            *("Host: x", "Content-Type: application/json", f"Content-Length: {len(cls._body(insert))}"),
+            *("Expect: 100-continue", "Connection: close"),
+        )
+        writer.write("".join(f"{line}\r\n" for line in [*headers, ""]).encode())
+        await reader.readuntil(b"100 Continue\r\n\r\n")
+        return cls(insert, reader, writer)
+
+    async def finish(self, clients: Clients) -> None:
+        """Send the body, and write down the answer."""
+        self.writer.write(self._body(self.insert))
+        answer = await self.reader.read()
+        self.writer.close()
+        if answer[9:12] == b"201":
+            self.insert.outcome = Outcome.ACKNOWLEDGED
+        # Whether there was a free connection for it is another matter.
+        elif answer[9:12] != b"503":
+            clients.ledger.problems.append(f"a request under way was answered with {answer[:100]!r}")
+        clients.ledger.outcomes[self.insert.outcome] += 1
+
+    @staticmethod
+    def _body(insert: Insert) -> bytes:
+        return json.dumps({"name": insert.names[0], "secret_name": "secret"}).encode()
 
 
 def _administer(stack: Stack, *statements: str) -> None:

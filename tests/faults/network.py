@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
 _AT_ONCE = struct.pack("ii", 1, 0)
@@ -25,9 +27,8 @@ class Link:
         self.port = 0
         self.latency = 0.0
         self._listener: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._far: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._ends: set[_End] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
         self._passing = asyncio.Event()
         self._passing.set()
 
@@ -35,8 +36,11 @@ class Link:
         """Take connections, and pass on what was held up."""
         self.latency = 0.0
         self._passing.set()
+        for end in self._ends:
+            end.read()
         if self._listener is None:
-            self._listener = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+            loop = asyncio.get_running_loop()
+            self._listener = await loop.create_server(self._near_end, "127.0.0.1", self.port)
             self.port = self._listener.sockets[0].getsockname()[1]
 
     def refuse(self) -> None:
@@ -48,57 +52,132 @@ class Link:
 
     def reset(self) -> None:
         """Reset all connections."""
-        for writer in self._writers | self._far:
-            with suppress(OSError):
-                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-            writer.transport.abort()
+        for end in self._ends:
+            end.reset()
 
     def swallow(self) -> None:
         """Hold up everything, new connections too, without a word to anyone."""
         self._passing.clear()
+        for end in self._ends:
+            end.hold()
 
     async def forget(self) -> None:
         """Lose the connections that there are, of which only the target is told: half-open ones remain."""
-        await self._end(self._tasks)
-        for writer in self._far:
-            writer.transport.abort()
-        self._far.clear()
+        await self._stop_connecting()
+        for end in self._ends:
+            if end.far and end.other is not None:
+                end.other.other = None
+                end.other = None
+                end.reset()
 
     async def close(self) -> None:
         """End all connections, the forgotten ones too."""
         self.refuse()
-        await self._end(self._tasks)
+        await self._stop_connecting()
 
-    @staticmethod
-    async def _end(tasks: set[asyncio.Task[None]]) -> None:
-        ended = list(tasks)
-        for task in ended:
-            task.cancel()
-        await asyncio.gather(*ended, return_exceptions=True)
+    def _near_end(self) -> _End:
+        end = _End(self, self._ends)
+        task = asyncio.create_task(self._connect(end))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+        return end
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
+    async def _connect(self, near: _End) -> None:
         await self._passing.wait()
         try:
-            far_reader, far_writer = await asyncio.open_connection(*self.target)
+            await asyncio.get_running_loop().create_connection(lambda: _End(self, self._ends, near), *self.target)
         except OSError:
-            writer.transport.abort()
-            return
-        self._far.add(far_writer)
-        for one, other in ((reader, far_writer), (far_reader, writer)):
-            task = asyncio.create_task(self._copy(one, other))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            near.reset()
 
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _stop_connecting(self) -> None:
+        tasks = list(self._connecting)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def passing(self) -> bool:
+        """Whether nothing is held up."""
+        return self._passing.is_set()
+
+
+class _End(asyncio.Protocol):
+    """One end of a connection that leads through a link.
+
+    Attributes:
+        other: Who gets what arrives here. What an end without another receives is lost.
+        far: Whether this is the end at the target.
+    """
+
+    def __init__(self, link: Link, ends: set[_End], near: _End | None = None) -> None:
+        self.other = near
+        self.far = near is not None
+        self.transport: asyncio.Transport
+        self._link = link
+        self._ends = ends
+        self._crowded = False
+        self._under_way: deque[Callable[[], None]] = deque()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._ends.add(self)
+        if self.other is None:
+            # Until there is someone to pass it on to.
+            transport.pause_reading()
+            return
+        self.other.other = self
+        self.other.read()
+        if not self._link.passing:
+            self.hold()
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is not None:
+            self._pass_on(lambda other=self.other: other.transport.write(data))  # type: ignore[misc]
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._ends.discard(self)
+        if self.other is not None:
+            self._pass_on(self.other.transport.close)
+
+    def pause_writing(self) -> None:
+        if self.other is not None:
+            self.other.crowd(crowded=True)
+
+    def resume_writing(self) -> None:
+        if self.other is not None:
+            self.other.crowd(crowded=False)
+
+    def crowd(self, *, crowded: bool) -> None:
+        """Take no more for now, because what was taken is still to be sent; or take more again."""
+        self._crowded = crowded
+        if crowded:
+            self.hold()
+        else:
+            self.read()
+
+    def hold(self) -> None:
+        """Take nothing."""
+        self.transport.pause_reading()
+
+    def read(self) -> None:
+        """Take what arrives, unless there is a reason not to."""
+        if self._link.passing and not self._crowded:
+            self.transport.resume_reading()
+
+    def reset(self) -> None:
+        """End the connection, and tell the program at this end that it was reset."""
         with suppress(OSError):
-            while data := await reader.read(65_536):
-                await self._passing.wait()
-                if self.latency:
-                    await asyncio.sleep(self.latency)
-                writer.write(data)
-                await writer.drain()
-        await self._passing.wait()
-        for writers in (self._writers, self._far):
-            writers.discard(writer)
-        writer.close()
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.transport.abort()
+
+    def _pass_on(self, action: Callable[[], None]) -> None:
+        self._under_way.append(action)
+        if self._link.latency or len(self._under_way) > 1:
+            asyncio.get_running_loop().call_later(self._link.latency, self._arrive)
+        else:
+            self._arrive()
+
+    def _arrive(self) -> None:
+        """Let the oldest arrive: whichever was to be delayed for longer, nothing overtakes."""
+        self._under_way.popleft()()

@@ -12,7 +12,7 @@ import httpx2
 
 from tests.faults.stack import UNENCRYPTED
 
-EACH = 0.15
+EACH = 0.2
 """Seconds between two questions."""
 
 SURE = 4
@@ -31,6 +31,11 @@ class Watch:
     dead: list[str] = field(default_factory=list)
     bodies: set[str] = field(default_factory=set)
     _ready: list[tuple[float, float, bool]] = field(default_factory=list)
+    _stalls: list[tuple[float, float]] = field(default_factory=list)
+
+    def stalled(self, since: float) -> float:
+        """Seconds, from a moment on, that a busy machine cost: being alive takes no time, nor does looking again."""
+        return sum(seconds for ended, seconds in self._stalls if ended >= since)
 
     def first_not_ready(self, since: float) -> float | None:
         """Seconds from a moment to the first answer that says so, if there is one."""
@@ -63,11 +68,19 @@ class Watch:
     async def _look(self, http: httpx2.AsyncClient) -> None:
         while True:
             asked = time.monotonic()
-            live, ready = await asyncio.gather(self._ask(http, "/health/live"), self._ask(http, "/health/ready"))
-            self._ready.append((asked, time.monotonic(), ready == 200))
+            live, ready = await asyncio.gather(self._is_alive(http), self._ask(http, "/health/ready"))
+            answered = time.monotonic()
+            self._ready.append((asked, answered, ready == 200))
             if live != 200:
                 self.dead.append(f"/health/live: {live or 'no answer'}")
             await asyncio.sleep(EACH)
+            self._stalls.append((time.monotonic(), time.monotonic() - answered - EACH))
+
+    async def _is_alive(self, http: httpx2.AsyncClient) -> int:
+        asked = time.monotonic()
+        status = await self._ask(http, "/health/live")
+        self._stalls.append((time.monotonic(), time.monotonic() - asked))
+        return status
 
 
 @asynccontextmanager
