@@ -15,7 +15,7 @@ import httpx2
 from tests.faults.ledger import COUNTER, Counted, Insert, Ledger, Move, Outcome
 from tests.faults.stack import SECRET, UNENCRYPTED
 
-PAUSE = 0.15
+PAUSE = 0.25
 """Seconds between the requests of one client."""
 
 PATIENCE = 60.0
