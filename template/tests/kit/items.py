@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ForeignKey, UniqueConstraint, select
+from sqlalchemy import ForeignKey, UniqueConstraint, insert, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from app.database.base import Base, Timestamped, Versioned
@@ -45,6 +45,11 @@ async def insert_item(database: Database, name: str) -> None:
     """Store an item."""
     async with database.transaction() as session:
         session.add(Item(name=name))
+
+
+async def insert_alone(database: Database, name: str) -> None:
+    """Store an item by a statement that is a transaction of its own."""
+    await database.execute(insert(Item), {"name": name})
 
 
 async def names(database: Database) -> set[str]:

@@ -23,14 +23,16 @@ async def current_database(request: Request) -> Database:
 CurrentDatabase = Annotated[Database, Depends(current_database)]
 
 
-async def write_session(database: CurrentDatabase) -> AsyncIterator[AsyncSession]:
+async def write_session(request: Request) -> AsyncIterator[AsyncSession]:
     """Give the endpoint a transaction, committed before the response is sent and rolled back on any error."""
+    database = await current_database(request)
     async with database.transaction() as session:
         yield session
 
 
-async def read_session(database: CurrentDatabase) -> AsyncIterator[AsyncSession]:
+async def read_session(request: Request) -> AsyncIterator[AsyncSession]:
     """Give the endpoint a session that only reads."""
+    database = await current_database(request)
     async with database.read() as session:
         yield session
 

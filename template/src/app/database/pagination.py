@@ -1,13 +1,12 @@
 """Keyset pagination: a page costs the same wherever it is, and rows that come or go do not shift it."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Integer, Row, Select, bindparam, tuple_
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -15,6 +14,13 @@ AnyRow = Row[*tuple[Any, ...]]
 
 AnySelect = Select[*tuple[Any, ...]]
 """A query for whichever columns."""
+
+
+class Executor(Protocol):
+    """What runs a query: the database, or a session."""
+
+    async def execute(self, statement: AnySelect, parameters: Mapping[str, Any], /) -> Iterable[AnyRow]:
+        """Run a query and return its rows."""
 
 
 class InvalidCursorError(ValueError):
@@ -37,7 +43,7 @@ class Keyset:
 
     async def page(
         self,
-        session: AsyncSession,
+        executor: Executor,
         statement: AnySelect,
         parameters: Mapping[str, Any] | None = None,
         *,
@@ -54,7 +60,7 @@ class Keyset:
         values = {**(parameters or {}), "row_limit": limit + 1}
         if cursor is not None:
             values.update(zip(self._last, self._decode(cursor), strict=True))
-        rows = list((await session.execute(first if cursor is None else further, values)).all())
+        rows = list(await executor.execute(first if cursor is None else further, values))
         if len(rows) <= limit:
             return rows, None
         del rows[limit:]

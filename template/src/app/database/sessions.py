@@ -1,12 +1,13 @@
 """The database of a running service: its sessions, and who may use a connection when."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from sqlalchemy import event
+from sqlalchemy import Executable, Row, event
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.util import greenlet_spawn
 
 from app.database.admission import Admission
 from app.database.engine import create_engines
@@ -45,11 +46,11 @@ def _refuse_flush(_session: Session, _context: object, _instances: object) -> No
 
 
 class Database:
-    """One pool of connections, and the three ways to use it.
+    """One pool of connections, and the ways to use it: one statement by itself, or one of three kinds of session.
 
-    Each hands out a session with a connection of its own and takes the connection back at the end of the block,
-    also when the block fails or is cancelled. Each raises `PoolExhaustedError` when no connection becomes free in
-    time. A session belongs to one task: tasks that run side by side need a session each.
+    A session has a connection of its own, which is taken back at the end of the block, also when the block fails or
+    is cancelled. It belongs to one task: tasks that run side by side need a session each. Every way raises
+    `PoolExhaustedError` when no connection becomes free in time.
     """
 
     def __init__(self, settings: DatabaseSettings) -> None:
@@ -63,6 +64,23 @@ class Database:
         self.snapshot_sessions = async_sessionmaker(
             self.engines.snapshot, sync_session_class=ReadOnlySession, **options
         )
+        self.begin_single = self.engines.single.sync_engine.begin
+
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None, /
+    ) -> Sequence[Row[*tuple[Any, ...]]]:
+        """Run one statement by itself and return its rows, in half the time that a session takes.
+
+        It is atomic, and what it writes is stored when this returns. Rows hold columns: entities need a session.
+        """
+        async with self.admission.place():
+            # One switch to SQLAlchemy's synchronous side, where its own `AsyncConnection` makes one for each step.
+            return await greenlet_spawn(self._execute, statement, parameters)
+
+    def _execute(self, statement: Executable, parameters: Mapping[str, Any] | None) -> Sequence[Row[*tuple[Any, ...]]]:
+        with self.begin_single() as connection:
+            result = connection.execute(statement, parameters)
+            return result.all() if result.returns_rows else []
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
