@@ -10,9 +10,11 @@ from sqlalchemy import select
 from app.heroes.models import Hero
 from tests.kit.application import Running
 from tests.kit.problems import assert_problem
+from tests.kit.statements import statements_seen
 
 VISIBLE = {"id", "name", "age", "team_id", "version", "created_at", "updated_at"}
 TOMMY = "Tommy Sharp"
+HERO = {"name": "Deadpond", "secret_name": "Dive Wilson"}
 
 
 async def make_team(client: httpx2.AsyncClient) -> int:
@@ -23,7 +25,7 @@ async def make_team(client: httpx2.AsyncClient) -> int:
 
 async def make_hero(client: httpx2.AsyncClient, **fields: Any) -> str:
     """Make a hero and return its path."""
-    answer = await client.post("/heroes", json={"name": "Deadpond", "secret_name": "Dive Wilson"} | fields)
+    answer = await client.post("/heroes", json=HERO | fields)
     assert answer.status_code == 201, answer.text
     return answer.headers["Location"]
 
@@ -216,3 +218,29 @@ async def test_other_methods_are_refused(client: httpx2.AsyncClient) -> None:
         answer = await client.request(method, path)
         assert (answer.status_code, answer.headers["Content-Type"]) == (405, "application/problem+json")
         assert "GET" in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "statements"),
+    [
+        ("GET", "/heroes/1", None, 1),
+        ("GET", "/heroes", None, 1),
+        ("GET", "/heroes/export", None, 1),
+        ("GET", "/heroes/1/events", None, 1),
+        ("GET", "/teams/1", None, 2),
+        ("POST", "/heroes/bulk", [HERO] * 100, 1),
+        # With the event that is recorded after the answer.
+        ("POST", "/heroes", HERO, 2),
+        ("PATCH", "/heroes/1", {"age": 48}, 3),
+        ("DELETE", "/heroes/1", None, 3),
+    ],
+)
+async def test_request_takes_as_many_statements_as_it_must(
+    service: Running, method: str, path: str, body: Any, statements: int
+) -> None:
+    await make_hero(service.client, team_id=await make_team(service.client))
+    with statements_seen(about=" ") as seen:
+        answer = await service.client.request(method, path, json=body)
+    assert answer.is_success
+    asked = [statement for statement in seen if "set_config" not in statement and not statement.startswith("BEGIN")]
+    assert len(asked) == statements, asked

@@ -14,7 +14,7 @@ from app.database.dependencies import WriteSession
 from app.database.sessions import Database
 from app.http.etags import etag
 from app.idempotency.models import IdempotencyKey
-from app.idempotency.routes import IdempotentRoute, idempotent
+from app.idempotency.routes import IdempotentRoute, Once, idempotent
 from app.idempotency.store import LIFETIME, SWEEP, claim
 from tests.conftest import MakeSettings
 from tests.kit.application import Running, application, exchange, running
@@ -24,16 +24,29 @@ from tests.kit.statements import statements_seen
 
 PARCEL = {"name": "parcel"}
 OPERATION = "POST /parcels"
+SEND = insert(Item).returning(Item.id, Item.name, Item.version)
 SENT: list[str] = []
+
+# An endpoint of one statement, and one that has a session.
+BOTH_WAYS = pytest.mark.parametrize("path", ["/parcels", "/parcels/by-courier"])
 
 router = APIRouter(prefix="/parcels", route_class=IdempotentRoute)
 
 
-@router.post("", status_code=201, dependencies=[Depends(idempotent)])
-async def send_parcel(
+@router.post("", status_code=201)
+async def send_parcel(item: ItemCreate, response: Response, tasks: BackgroundTasks, once: Once) -> dict[str, Any]:
+    # Each time another name, so that work which is done twice is seen.
+    (sent,) = await once.execute(SEND, {"name": f"{item.name} {uuid4()}", "parent_id": item.parent_id})
+    tasks.add_task(SENT.append, sent.name)
+    response.headers["Location"] = f"/parcels/{sent.id}"
+    response.headers["ETag"] = etag(sent.version)
+    return {"id": sent.id, "name": sent.name}
+
+
+@router.post("/by-courier", status_code=201, dependencies=[Depends(idempotent)])
+async def send_by_courier(
     item: ItemCreate, response: Response, tasks: BackgroundTasks, session: WriteSession
 ) -> dict[str, Any]:
-    # Each time another name, so that work which is done twice is seen.
     sent = Item(name=f"{item.name} {uuid4()}", parent_id=item.parent_id)
     session.add(sent)
     await session.flush()
@@ -69,8 +82,10 @@ def with_parcels(make_settings: MakeSettings, **settings: object) -> FastAPI:
     return app
 
 
-async def send(service: Running, key: str, parcel: dict[str, Any] = PARCEL) -> httpx2.Response:
-    return await service.client.post("/parcels", json=parcel, headers={"Idempotency-Key": key})
+async def send(
+    service: Running, key: str, parcel: dict[str, Any] = PARCEL, *, path: str = "/parcels"
+) -> httpx2.Response:
+    return await service.client.post(path, json=parcel, headers={"Idempotency-Key": key})
 
 
 def content(answer: httpx2.Response) -> tuple[Any, ...]:
@@ -105,9 +120,10 @@ async def add_keys(database: Database, name: str, number: int, *, lifetime: time
         await session.execute(insert(IdempotencyKey), rows)
 
 
-async def test_repeat_gets_the_first_answer_and_nothing_is_done_again(service: Running) -> None:
-    first = await send(service, "a")
-    again = await send(service, "a")
+@BOTH_WAYS
+async def test_repeat_gets_the_first_answer_and_nothing_is_done_again(service: Running, path: str) -> None:
+    first = await send(service, "a", path=path)
+    again = await send(service, "a", path=path)
 
     assert (first.status_code, is_replayed(first), is_replayed(again)) == (201, False, True)
     assert content(again) == content(first)
@@ -130,8 +146,9 @@ async def test_answer_without_a_body_is_repeated_too(service: Running) -> None:
     assert await count(service.database, Item) == 1
 
 
-async def test_of_many_repeats_at_once_one_is_carried_out(service: Running) -> None:
-    answers = await asyncio.gather(*(send(service, "a") for _ in range(15)))
+@BOTH_WAYS
+async def test_of_many_repeats_at_once_one_is_carried_out(service: Running, path: str) -> None:
+    answers = await asyncio.gather(*(send(service, "a", path=path) for _ in range(15)))
     assert {answer.status_code for answer in answers} == {201}
     assert {answer.content for answer in answers} == {answers[0].content}
     assert [is_replayed(answer) for answer in answers].count(False) == 1
@@ -162,19 +179,20 @@ async def test_repeat_that_waits_for_too_long_is_a_503_and_succeeds_later(make_s
         assert (await send(service, "a")).status_code == 201
 
 
-async def test_request_that_fails_leaves_its_key_unused(service: Running) -> None:
+@BOTH_WAYS
+async def test_request_that_fails_leaves_its_key_unused(service: Running, path: str) -> None:
     # It fails at the commit, when its answer has been stored.
     parcel = PARCEL | {"parent_id": 404}
     for _ in range(2):
-        assert_problem(await send(service, "a", parcel), 409, kind="foreign-key-violation")
-    assert_problem(await send(service, "a", {"name": 7}), 422, kind="validation")
-    assert await count(service.database, IdempotencyKey) == 0
+        assert_problem(await send(service, "a", parcel, path=path), 409, kind="foreign-key-violation")
+    assert_problem(await send(service, "a", {"name": 7}, path=path), 422, kind="validation")
+    assert (await count(service.database, Item), await count(service.database, IdempotencyKey)) == (0, 0)
 
     async with service.database.transaction() as session:
         session.add(Item(id=404, name="parent"))
-    answer = await send(service, "a", parcel)
+    answer = await send(service, "a", parcel, path=path)
     assert (answer.status_code, is_replayed(answer)) == (201, False)
-    assert content(await send(service, "a", parcel)) == content(answer)
+    assert content(await send(service, "a", parcel, path=path)) == content(answer)
 
 
 async def test_key_of_another_request_is_refused(service: Running) -> None:

@@ -1,26 +1,21 @@
 """Keyset pagination: a page costs the same wherever it is, and rows that come or go do not shift it."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Integer, Row, Select, bindparam, tuple_
+from sqlalchemy import Integer, Select, bindparam, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
-AnyRow = Row[*tuple[Any, ...]]
-"""A row of whichever columns."""
+from app.database.statements import AnyRow, Executor
 
 AnySelect = Select[*tuple[Any, ...]]
 """A query for whichever columns."""
 
 
-class Executor(Protocol):
-    """What runs a query: the database, or a session."""
-
-    async def execute(self, statement: AnySelect, parameters: Mapping[str, Any], /) -> Iterable[AnyRow]:
-        """Run a query and return its rows."""
+__all__ = ["AnyRow", "AnySelect", "InvalidCursorError", "Keyset"]
 
 
 class InvalidCursorError(ValueError):

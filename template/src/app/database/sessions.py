@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from sqlalchemy import Executable, Row, event
+from sqlalchemy import Executable, event
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.util import greenlet_spawn
@@ -14,6 +14,7 @@ from app.database.engine import create_engines
 from app.database.errors import ReadOnlySessionError
 from app.database.pool import overflowing
 from app.database.settings import DatabaseSettings
+from app.database.statements import AnyRow
 
 
 class PoolStatus(NamedTuple):
@@ -66,9 +67,7 @@ class Database:
         )
         self.begin_single = self.engines.single.sync_engine.begin
 
-    async def execute(
-        self, statement: Executable, parameters: Mapping[str, Any] | None = None, /
-    ) -> Sequence[Row[*tuple[Any, ...]]]:
+    async def execute(self, statement: Executable, parameters: Mapping[str, Any] | None = None, /) -> Sequence[AnyRow]:
         """Run one statement by itself and return its rows, in half the time that a session takes.
 
         It is atomic, and what it writes is stored when this returns. Rows hold columns: entities need a session.
@@ -77,7 +76,7 @@ class Database:
             # One switch to SQLAlchemy's synchronous side, where its own `AsyncConnection` makes one for each step.
             return await greenlet_spawn(self._execute, statement, parameters)
 
-    def _execute(self, statement: Executable, parameters: Mapping[str, Any] | None) -> Sequence[Row[*tuple[Any, ...]]]:
+    def _execute(self, statement: Executable, parameters: Mapping[str, Any] | None) -> Sequence[AnyRow]:
         with self.begin_single() as connection:
             result = connection.execute(statement, parameters)
             return result.all() if result.returns_rows else []

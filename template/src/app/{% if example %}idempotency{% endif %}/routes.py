@@ -1,20 +1,21 @@
 """Endpoints whose requests can be repeated, by the header `Idempotency-Key`.
 
-A router with `route_class=IdempotentRoute` has them, and `dependencies=[Depends(idempotent)]` marks each of them. Such
-an endpoint writes in its `WriteSession` and nowhere else. The draft that this follows:
+A router with `route_class=IdempotentRoute` has them. An endpoint of one statement runs it with `Once`; any other has
+`dependencies=[Depends(idempotent)]` and writes in its `WriteSession`, and nowhere else. The draft that this follows:
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any, Final
 
-from fastapi import Header, Request, Response
+from fastapi import Depends, Header, Request, Response
 from pydantic import StringConstraints
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database.dependencies import WriteSession
+from app.database.dependencies import WriteSession, current_database
+from app.database.statements import Executor
 from app.http.problems import problem
 from app.http.retries import RetryingRoute
 from app.idempotency.store import Answer, KeyReusedError, claim, remember
@@ -22,8 +23,16 @@ from app.idempotency.store import Answer, KeyReusedError, claim, remember
 KEPT_HEADERS: Final = ("content-type", "location", "etag")
 """What is kept of an answer's headers: name here what else your endpoints set."""
 
-Key = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[ -~]*$")]
-"""Anything that can be printed in ASCII; a UUID is best."""
+Key = Annotated[
+    # Anything that can be printed in ASCII; a UUID is best.
+    Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[ -~]*$")] | None,
+    Header(
+        alias="Idempotency-Key",
+        description="A name for this request, such as a UUID. Within 24 hours a request that repeats it is not "
+        "carried out again, but answered as before, with `Idempotent-Replayed: true`; another request under the "
+        "same key is refused with 422. A request that fails leaves its key unused.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -67,26 +76,32 @@ class IdempotentRoute(RetryingRoute):
         return handle_once
 
 
-async def idempotent(
-    request: Request,
-    session: WriteSession,
-    key: Annotated[
-        Key | None,
-        Header(
-            alias="Idempotency-Key",
-            description="A name for this request, such as a UUID. Within 24 hours a request that repeats it is not "
-            "carried out again, but answered as before, with `Idempotent-Replayed: true`; another request under the "
-            "same key is refused with 422. A request that fails leaves its key unused.",
-        ),
-    ] = None,
-) -> None:
-    """Carry a request with a key out once, and answer it the same way each time.
+async def idempotent(request: Request, session: WriteSession, key: Key = None) -> None:
+    """Carry a request with a key out once, and answer it the same way each time."""
+    if key is not None:
+        await _claim(request, session, key)
+
+
+async def once(request: Request, key: Key = None) -> AsyncIterator[Executor]:
+    """Give the endpoint what runs its statement: with a key it is in the transaction that stores the answer."""
+    database = await current_database(request)
+    if key is None:
+        yield database
+        return
+    async with database.transaction() as session:
+        await _claim(request, session, key)
+        yield session
+
+
+Once = Annotated[Executor, Depends(once, scope="function")]
+
+
+async def _claim(request: Request, session: AsyncSession, key: str) -> None:
+    """Take the key, or end the request with the answer that was given under it.
 
     Keys are told apart by operation, and not by client. Where clients must not meet each other's keys, add to the
     operation who is asking.
     """
-    if key is None:
-        return
     route = request.scope["route"]
     if not isinstance(route, IdempotentRoute):
         raise TypeError(f"The router of {route.path} needs route_class=IdempotentRoute, which stores the answer.")
