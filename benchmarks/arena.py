@@ -30,6 +30,7 @@ class Arena:
         export_url: The large one, only for exports; empty if there are none.
         bouncer_url: Gives the address of a database behind PgBouncer; None if no contender asked for it.
         starts: What starts each contender, by name.
+        heroes: How many the database of the short requests holds.
     """
 
     folder: Path
@@ -37,6 +38,7 @@ class Arena:
     export_url: str
     bouncer_url: Callable[[str], str] | None
     starts: dict[str, Start] = field(default_factory=dict)
+    heroes: int = HEROES
 
     def prepare(self, contender: Contender) -> None:
         """Make a contender ready to be started."""
@@ -55,7 +57,7 @@ class Arena:
 
     def cursors(self, contender: Contender) -> Path:
         """The file for the cursors that a contender has handed out."""
-        return self.folder / f"{contender.name}.cursors"
+        return self.folder / f"{contender.name}-{self.heroes}.cursors"
 
 
 @contextmanager
@@ -69,8 +71,8 @@ def open_arena(folder: Path, service: Service, contenders: Sequence[Contender], 
         exports: Whether the large table is needed.
     """
     with ExitStack() as stack:
-        url = stack.enter_context(_filled_database(service, HEROES))
-        export_url = stack.enter_context(_filled_database(service, EXPORTED_HEROES)) if exports else ""
+        url = stack.enter_context(filled_database(service, HEROES))
+        export_url = stack.enter_context(filled_database(service, EXPORTED_HEROES)) if exports else ""
         bouncer_url = None
         if any(contender.through_pgbouncer for contender in contenders):
             server = urlsplit(url)
@@ -88,7 +90,8 @@ def open_arena(folder: Path, service: Service, contenders: Sequence[Contender], 
 
 
 @contextmanager
-def _filled_database(service: Service, heroes: int) -> Iterator[str]:
+def filled_database(service: Service, heroes: int) -> Iterator[str]:
+    """Make a database with so many heroes; it is dropped at the end of the block."""
     with scratch_database() as url:
         migrate(service, {"DATABASE_URL": url})
         fill(url, heroes)

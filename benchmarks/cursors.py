@@ -6,11 +6,19 @@ import json
 from http.client import HTTPConnection
 from urllib.parse import quote
 
+from benchmarks.arena import Arena
 from benchmarks.serving import Served
 from tests.harness.live_service import HOST
 
 PAGES = 300
 """Pages to walk through. A keyset page costs the same wherever it is, so they need not reach to the end."""
+
+
+def note_cursors(served: Served, arena: Arena) -> None:
+    """Ask for the cursors of the listing, once per run: after a reset they lead to the same pages."""
+    file = arena.cursors(served.contender)
+    if "list" in served.contender.workloads and not file.exists():
+        file.write_text("".join(f"{cursor}\n" for cursor in walk(served)), encoding="utf-8")
 
 
 def walk(served: Served) -> list[str]:
@@ -22,6 +30,8 @@ def walk(served: Served) -> list[str]:
             after = f"&cursor={cursors[-1]}" if cursors else ""
             connection.request("GET", f"{served.contender.prefix}/heroes?limit=100{after}")
             page = json.loads(connection.getresponse().read())
+            if page["next_cursor"] is None:
+                break
             cursors.append(quote(page["next_cursor"], safe=""))
     finally:
         connection.close()

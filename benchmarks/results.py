@@ -9,6 +9,9 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+RESULTS = Path(__file__).with_name("results")
+"""The folder that everything is written to."""
+
 
 @dataclass(frozen=True)
 class Measurement:

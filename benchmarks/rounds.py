@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from benchmarks.arena import Arena
 from benchmarks.contenders import Contender
-from benchmarks.cursors import walk
+from benchmarks.cursors import note_cursors
 from benchmarks.database import EXPORTED_HEROES, reset
 from benchmarks.exports import read_export
 from benchmarks.progress import Progress
 from benchmarks.results import Footprint, Measurement, Results
-from benchmarks.serving import Served, serve
+from benchmarks.serving import serve
 from benchmarks.workloads import EXPORT, LOADS, TITLES, Timing, send
 
 
@@ -74,7 +74,7 @@ def _loads(plan: Plan, number: int, arena: Arena, results: Results, progress: Pr
                 continue
             place = arena.place(contender, workers=plan.workers)
             served[contender.name] = stack.enter_context(serve(contender, arena.starts[contender.name], place))
-            _note_cursors(served[contender.name], arena)
+            note_cursors(served[contender.name], arena)
         for workload, connections in plan.loads():
             for contender in plan.turns(number, workload):
                 load = send(workload, served[contender.name], arena, connections=connections, timing=plan.timing)
@@ -114,10 +114,3 @@ def _exports(plan: Plan, number: int, arena: Arena, results: Results, progress: 
             )
         )
         progress.show(contender.name, TITLES[EXPORT], results.measurements[-1])
-
-
-def _note_cursors(served: Served, arena: Arena) -> None:
-    """Ask for the cursors of the listing, once per run: after a reset they lead to the same pages."""
-    file = arena.cursors(served.contender)
-    if "list" in served.contender.workloads and not file.exists():
-        file.write_text("".join(f"{cursor}\n" for cursor in walk(served)), encoding="utf-8")

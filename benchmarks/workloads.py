@@ -23,6 +23,7 @@ TITLES = {
 """What the tables call each workload."""
 
 _CURSORS = "{cursors}"
+_HEROES = "{heroes}"
 _BULK_CONNECTIONS = (8,)
 
 _LAST_MEASURED = HEROES * 9 // 10
@@ -47,7 +48,7 @@ class Workload:
 
 
 LOADS = {
-    "get": Workload((HEROES,)),
+    "get": Workload((_HEROES,)),
     "list": Workload((_CURSORS,)),
     "post": Workload((TEAMS,), writes=True),
     "patch": Workload((1, _LAST_MEASURED), warm_up_arguments=(_LAST_MEASURED + 1, HEROES), writes=True),
@@ -71,7 +72,8 @@ def send(name: str, served: Served, arena: Arena, *, connections: int, timing: T
         reset(arena.database_url)
 
     def run(arguments: tuple[object, ...], seconds: int) -> Load:
-        words = [str(argument).format(cursors=arena.cursors(served.contender)) for argument in arguments]
+        known = {"cursors": arena.cursors(served.contender), "heroes": arena.heroes}
+        words = [str(argument).format(**known) for argument in arguments]
         prefixed = [served.contender.prefix, *words]
         return run_wrk(served.live.url, f"{name}.lua", prefixed, connections=connections, seconds=seconds)
 

@@ -12,7 +12,7 @@ from benchmarks.peers.versions import FULLSTACK
 from tests.harness.live_service import HOST
 
 _NAME = "fullstack_peer"
-_OPTIONS = (
+OPTIONS = (
     # Without --minimal, which has an AI agent in it whatever else is asked for.
     *("create", _NAME, "--database", "postgresql", "--orm", "sqlalchemy", "--ai-framework", "none"),
     *("--frontend", "none", "--ci", "none", "--reverse-proxy", "none", "--no-docker", "--no-logfire", "--no-i18n"),
@@ -24,7 +24,7 @@ v1_router.include_router(heroes.router, prefix="/heroes", tags=["heroes"])
 
 
 def _prepare(folder: Path) -> Start:
-    generate(FULLSTACK, *_OPTIONS, into=folder)
+    generate(FULLSTACK, *OPTIONS, into=folder)
     backend = folder / _NAME / "backend"
     install(backend, "--no-dev")
     add_heroes(

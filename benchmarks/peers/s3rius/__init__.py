@@ -12,7 +12,7 @@ from benchmarks.peers.versions import S3RIUS, S3RIUS_FASTAPI
 from tests.harness.live_service import HOST
 
 _NAME = "s3rius_peer"
-_OPTIONS = (
+OPTIONS = (
     *("--quiet", "--name", _NAME, "--api-type", "rest", "--db", "postgresql", "--orm", "sqlalchemy", "--ci", "none"),
     *("--migrations", "--dummy", "--routers", "--prometheus", "--loguru"),
 )
@@ -23,7 +23,7 @@ api_router.include_router(heroes.router, prefix="/heroes", tags=["heroes"])
 
 
 def _prepare(folder: Path) -> Start:
-    generate(S3RIUS, *_OPTIONS, into=folder)
+    generate(S3RIUS, *OPTIONS, into=folder)
     project = folder / _NAME
     uv("lock", "--upgrade-package", S3RIUS_FASTAPI, cwd=project)
     install(project, "--locked")

@@ -1,0 +1,111 @@
+"""How much each contender serves: rounds in which they take turns, and what is written about them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.arena import Arena, open_arena
+from benchmarks.checks import Example, check_all
+from benchmarks.contenders import WORKLOADS, Contender
+from benchmarks.generated import generated, install, service_in, start_of
+from benchmarks.handwritten import REFERENCE, handwritten, install_drivers
+from benchmarks.load import install_wrk
+from benchmarks.machine import describe
+from benchmarks.peers import peers
+from benchmarks.plots import plot
+from benchmarks.progress import Progress
+from benchmarks.report import write_report
+from benchmarks.results import RESULTS, Results
+from benchmarks.rounds import Plan, play
+from benchmarks.workloads import EXPORT, Timing
+from tests.harness.combinations import combinations
+from tests.harness.rendering import Template
+from tests.harness.servers import install_pgbouncer, shared_postgres
+from tests.harness.services import Service
+
+
+class UnknownContenderError(LookupError):
+    """Nobody has that name."""
+
+
+def all_contenders(template: Template, service: Service) -> list[Contender]:
+    """Everyone who can take part; the hand-written ones run in the environment of the service."""
+    return [*handwritten(service), *generated(template), *peers()]
+
+
+def measure_throughput(options: argparse.Namespace) -> None:
+    """Play the rounds that the command line asks for; write tables, a plot, and every measurement."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="template-benchmarks-")))
+        template = Template(folder)
+        service = service_in(folder / "example")
+        install_wrk()
+        plan = _plan(options, _playable(_chosen(all_contenders(template, service), options.only)))
+        progress = Progress(plan.steps())
+        progress.say("installing an example, and filling the databases")
+        install(template, combinations()[0], service)
+        install_drivers(service)
+        stack.enter_context(shared_postgres(_new_folder(folder / "server")))
+        arena = stack.enter_context(open_arena(folder, service, plan.contenders, exports=EXPORT in plan.workloads))
+        for contender in plan.contenders:
+            progress.say(f"preparing {contender.name}")
+            arena.prepare(contender)
+        check_all(arena, Example(generated(template)[0], start_of(service)), plan.contenders, progress)
+        _play(plan, arena, service, progress)
+
+
+def _play(plan: Plan, arena: Arena, service: Service, progress: Progress) -> None:
+    results = Results(
+        machine=describe(service, arena.database_url),
+        contenders={each.name: (each.kind, each.description) for each in plan.contenders},
+        reference=REFERENCE,
+    )
+    for number in range(1, plan.rounds + 1):
+        play(plan, number, arena, results, progress)
+        # After each round, so that a run that is cut short has not been in vain.
+        _write(results)
+    progress.say(f"written to {RESULTS}")
+
+
+def _write(results: Results) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    results.save(RESULTS / "throughput.json")
+    write_report(results, RESULTS / "throughput.md")
+    plot(results, RESULTS / "throughput.png")
+
+
+def _plan(options: argparse.Namespace, contenders: Sequence[Contender]) -> Plan:
+    return Plan(
+        contenders=contenders,
+        workloads=[name for name in WORKLOADS if name in options.workloads],
+        connections=sorted(options.connections),
+        rounds=2 if options.quick else options.rounds,
+        timing=Timing(seconds=1 if options.quick else options.seconds),
+        workers=options.workers,
+    )
+
+
+def _chosen(contenders: Sequence[Contender], names: Sequence[str] | None) -> Sequence[Contender]:
+    if names is None:
+        return contenders
+    known = {contender.name for contender in contenders}
+    if unknown := set(names) - known:
+        raise UnknownContenderError(f"no contender is called {', '.join(sorted(unknown))}; --list prints their names")
+    return [contender for contender in contenders if contender.name in {REFERENCE, *names}]
+
+
+def _playable(contenders: Sequence[Contender]) -> Sequence[Contender]:
+    if not any(contender.through_pgbouncer for contender in contenders) or install_pgbouncer():
+        return contenders
+    print("PgBouncer is missing: measured without those that work behind it", file=sys.stderr, flush=True)
+    return [contender for contender in contenders if not contender.through_pgbouncer]
+
+
+def _new_folder(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
