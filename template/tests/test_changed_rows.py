@@ -7,8 +7,9 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 
+from app.database.rows import AnyRow
 from app.database.sessions import Database
-from app.database.statements import AnyRow, change_row
+from app.database.statements import change_row
 from tests.kit.items import Item, count_of
 from tests.kit.statements import statements_seen
 

@@ -9,11 +9,11 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Integer, Select, bindparam, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.database.statements import AnyRow, Executor
+from app.database.rows import AnyRow
+from app.database.statements import Executor
 
 AnySelect = Select[*tuple[Any, ...]]
 """A query for whichever columns."""
-
 
 __all__ = ["AnyRow", "AnySelect", "InvalidCursorError", "Keyset"]
 

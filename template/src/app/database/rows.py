@@ -1,9 +1,12 @@
-"""Rows of columns on their way to JSON."""
+"""Rows of columns, and how they get to JSON."""
 
 from collections.abc import Iterable
 from typing import Any
 
-from app.database.statements import AnyRow
+from sqlalchemy import Row
+
+AnyRow = Row[*tuple[Any, ...]]
+"""A row of whichever columns."""
 
 
 def as_dicts(rows: Iterable[AnyRow]) -> list[dict[str, Any]]:

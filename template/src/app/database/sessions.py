@@ -13,8 +13,8 @@ from app.database.admission import Admission
 from app.database.engine import create_engines
 from app.database.errors import ReadOnlySessionError
 from app.database.pool import overflowing
+from app.database.rows import AnyRow
 from app.database.settings import DatabaseSettings
-from app.database.statements import AnyRow
 
 
 class PoolStatus(NamedTuple):

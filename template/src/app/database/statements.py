@@ -4,12 +4,11 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
-from sqlalchemy import Executable, Row, Update, bindparam, inspect, update
+from sqlalchemy import Executable, Update, bindparam, inspect, update
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.exc import StaleDataError
 
-AnyRow = Row[*tuple[Any, ...]]
-"""A row of whichever columns."""
+from app.database.rows import AnyRow, as_dicts
 
 
 class Executor(Protocol):
@@ -28,7 +27,7 @@ async def change_row(
     Raises StaleDataError if someone else has changed the row since it was read.
     """
     # As attributes, columns called `count` or `index` would be methods of tuples.
-    read = dict(zip(row._fields, row, strict=True))
+    (read,) = as_dicts([row])
     changed = {name: value for name, value in values.items() if name not in read or read[name] != value}
     if not changed:
         return row
