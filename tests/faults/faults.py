@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from tests.faults.clients import Clients
+from tests.faults.clients import PATIENCE, Clients
 from tests.faults.ledger import Insert, Outcome
 from tests.faults.servers import frozen
 from tests.faults.stack import BOUND, TIMEOUTS, WORKERS, Stack
@@ -281,7 +281,8 @@ async def _bouncer_restarted(stack: Stack, _clients: Clients) -> None:
 async def _stopped(stack: Stack, clients: Clients) -> None:
     """What is under way is answered, and the service ends; then it is started again."""
     output = stack.live.process.output
-    under_way = [await _UnderWay.begin(stack, clients) for _ in range(8)]
+    async with asyncio.timeout(PATIENCE):
+        under_way = [await _UnderWay.begin(stack, clients) for _ in range(8)]
     stopping = asyncio.create_task(asyncio.to_thread(stack.stop_serving))
     try:
         while not stopping.done() and stack.live.output.count(_ENDING) < output.count(_ENDING) + WORKERS:

@@ -20,6 +20,7 @@ class Link:
         target: Host and port that new connections lead to.
         port: The port of 127.0.0.1 that it listens on, the same for as long as it lives.
         latency: Seconds that everything is delayed by, in each direction.
+        ends: Those of all connections.
     """
 
     def __init__(self, target: tuple[str, int]) -> None:
@@ -27,7 +28,7 @@ class Link:
         self.port = 0
         self.latency = 0.0
         self._listener: asyncio.Server | None = None
-        self._ends: set[_End] = set()
+        self.ends: set[_End] = set()
         self._connecting: set[asyncio.Task[None]] = set()
         self._passing = asyncio.Event()
         self._passing.set()
@@ -36,11 +37,11 @@ class Link:
         """Take connections, and pass on what was held up."""
         self.latency = 0.0
         self._passing.set()
-        for end in self._ends:
+        for end in self.ends:
             end.read()
         if self._listener is None:
             loop = asyncio.get_running_loop()
-            self._listener = await loop.create_server(self._near_end, "127.0.0.1", self.port)
+            self._listener = await loop.create_server(lambda: _End(self), "127.0.0.1", self.port)
             self.port = self._listener.sockets[0].getsockname()[1]
 
     def refuse(self) -> None:
@@ -52,19 +53,19 @@ class Link:
 
     def reset(self) -> None:
         """Reset all connections."""
-        for end in self._ends:
+        for end in self.ends:
             end.reset()
 
     def swallow(self) -> None:
         """Hold up everything, new connections too, without a word to anyone."""
         self._passing.clear()
-        for end in self._ends:
+        for end in self.ends:
             end.hold()
 
     async def forget(self) -> None:
         """Lose the connections that there are, of which only the target is told: half-open ones remain."""
         await self._stop_connecting()
-        for end in self._ends:
+        for end in self.ends:
             if end.far and end.other is not None:
                 end.other.other = None
                 end.other = None
@@ -75,17 +76,16 @@ class Link:
         self.refuse()
         await self._stop_connecting()
 
-    def _near_end(self) -> _End:
-        end = _End(self, self._ends)
-        task = asyncio.create_task(self._connect(end))
+    def connect(self, near: _End) -> None:
+        """Lead a connection that was made to the link on to the target."""
+        task = asyncio.create_task(self._connect(near))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
-        return end
 
     async def _connect(self, near: _End) -> None:
         await self._passing.wait()
         try:
-            await asyncio.get_running_loop().create_connection(lambda: _End(self, self._ends, near), *self.target)
+            await asyncio.get_running_loop().create_connection(lambda: _End(self, near), *self.target)
         except OSError:
             near.reset()
 
@@ -109,22 +109,25 @@ class _End(asyncio.Protocol):
         far: Whether this is the end at the target.
     """
 
-    def __init__(self, link: Link, ends: set[_End], near: _End | None = None) -> None:
+    def __init__(self, link: Link, near: _End | None = None) -> None:
         self.other = near
         self.far = near is not None
         self.transport: asyncio.Transport
         self._link = link
-        self._ends = ends
         self._crowded = False
         self._under_way: deque[Callable[[], None]] = deque()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        self._ends.add(self)
+        self._link.ends.add(self)
         if self.other is None:
             # Until there is someone to pass it on to.
             transport.pause_reading()
+            self._link.connect(self)
+            return
+        if self.other.transport.is_closing():
+            transport.close()
             return
         self.other.other = self
         self.other.read()
@@ -136,7 +139,7 @@ class _End(asyncio.Protocol):
             self._pass_on(lambda other=self.other: other.transport.write(data))  # type: ignore[misc]
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        self._ends.discard(self)
+        self._link.ends.discard(self)
         if self.other is not None:
             self._pass_on(self.other.transport.close)
 
