@@ -20,6 +20,7 @@ from benchmarks.serving import NotServingError
 from benchmarks.throughput import UnknownContenderError, all_contenders, measure_throughput
 from tests.harness.commands import CommandFailedError
 from tests.harness.rendering import Template
+from tests.harness.servers import shared_postgres
 
 PARTS = {
     "throughput": measure_throughput,
@@ -47,15 +48,17 @@ def main() -> None:
         _list()
         return
     try:
-        for part in options.parts or PARTS:
-            PARTS[part](options)
+        # One server for all parts: its modules can be loaded only once in a process.
+        with tempfile.TemporaryDirectory(prefix="template-benchmarks-") as folder, shared_postgres(Path(folder)):
+            for part in options.parts or PARTS:
+                PARTS[part](options)
     except PROBLEMS as problem:
         sys.exit(str(problem))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help=f"of {', '.join(PARTS)}; or all")
+    parser.add_argument("parts", nargs="*", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}; or all")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how often everything is measured")
     parser.add_argument("--seconds", type=int, default=5, metavar="S", help="how long each measurement takes")
     parser.add_argument("--quick", action="store_true", help="two rounds of one second, to see that everything works")

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.markdown import listed, table
 from benchmarks.results import Spread, spread
 from tests.harness.commands import CommandFailedError, clean_environment, last_lines
 
@@ -44,7 +45,7 @@ def write_costs(name: str, machine: Mapping[str, str], costs: Costs, reference: 
     """Write ``NAME.md`` and ``NAME.json``, with the ratios of wall time to that of a task in the same rounds."""
     text = json.dumps({"machine": machine, "costs": costs}, indent=1)
     folder.joinpath(f"{name}.json").write_text(text + "\n", encoding="utf-8")
-    rows = [["", f"ratio to the {reference}", "wall time", "CPU time"], ["---"] * 4]
+    header, rows = ["", f"ratio to the {reference}", "wall time", "CPU time"], []
     for task, rounds in costs.items():
         ratio = spread([own.wall / other.wall for own, other in zip(rounds, costs[reference], strict=True)])
         walls, cpus = (spread([cost[field] for cost in rounds]) for field in (0, 1))
@@ -54,10 +55,8 @@ def write_costs(name: str, machine: Mapping[str, str], costs: Costs, reference: 
         f"Made by `uv run --group benchmarks python -m benchmarks {name}`; do not edit. What is measured, and how,",
         "is in [the README](../README.md). Figures are medians of the rounds, the lowest and the highest in",
         "parentheses.\n",
-        *(f"- {what}: {said}" for what, said in machine.items()),
-        "",
-        *(f"| {' | '.join(row)} |" for row in rows),
-        "",
+        listed(machine),
+        table(header, rows),
     ]
     folder.joinpath(f"{name}.md").write_text("\n".join(lines), encoding="utf-8")
 

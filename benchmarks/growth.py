@@ -22,10 +22,9 @@ from benchmarks.progress import Progress
 from benchmarks.results import RESULTS, Measurement
 from benchmarks.series import SERIES, WORKLOADS, Growth, Point, plot_series, write_growth
 from benchmarks.serving import Served, serve
-from benchmarks.workloads import TITLES, Timing, send
+from benchmarks.workloads import TITLES, Timing, measure
 from tests.harness.combinations import combinations
 from tests.harness.rendering import Template
-from tests.harness.servers import shared_postgres
 from tests.harness.services import Service
 
 CONNECTIONS = 64
@@ -33,7 +32,7 @@ CONNECTIONS = 64
 
 
 @dataclass(frozen=True)
-class _Field:
+class _Setting:
     """Who is measured, and where."""
 
     arena: Arena
@@ -56,15 +55,14 @@ def measure_growth(options: argparse.Namespace) -> None:
         progress.say("installing an example, and filling the database")
         install(template, combinations()[0], service)
         install_drivers(service)
-        server = folder / "server"
-        server.mkdir()
-        stack.enter_context(shared_postgres(server))
         arena = stack.enter_context(open_arena(folder, service, contenders, exports=False))
         for contender in contenders:
             arena.prepare(contender)
         growth = Growth(describe(service, arena.database_url))
         for name in options.series:
-            growth.points[name] = _series(name, _Field(arena, template, service, contenders), rounds, timing, progress)
+            growth.points[name] = _series(
+                name, _Setting(arena, template, service, contenders), rounds, timing, progress
+            )
             RESULTS.mkdir(exist_ok=True)
             growth.save(RESULTS / "growth.json")
             plot_series(name, growth.points[name], RESULTS / f"growth-{name}.png")
@@ -72,13 +70,13 @@ def measure_growth(options: argparse.Namespace) -> None:
     progress.say(f"written to {RESULTS}")
 
 
-def _series(name: str, field_: _Field, rounds: int, timing: Timing, progress: Progress) -> list[Point]:
+def _series(name: str, setting: _Setting, rounds: int, timing: Timing, progress: Progress) -> list[Point]:
     """Measure at each value in each round, so that what disturbs one value disturbs the others."""
     points = []
     with ExitStack() as stack:
-        fields = {value: stack.enter_context(_FIELDS[name](field_, value)) for value in SERIES[name]}
+        settings = {value: stack.enter_context(_SETTINGS[name](setting, value)) for value in SERIES[name]}
         for turn in range(1, rounds + 1):
-            for value, each in fields.items():
+            for value, each in settings.items():
                 connections = value if name == "connections" else CONNECTIONS
                 workers = value if name == "workers" else 1
                 for measurement in _measure(each, turn, connections, workers, timing):
@@ -88,49 +86,39 @@ def _series(name: str, field_: _Field, rounds: int, timing: Timing, progress: Pr
     return points
 
 
-def _measure(field_: _Field, turn: int, connections: int, workers: int, timing: Timing) -> Iterator[Measurement]:
+def _measure(setting: _Setting, turn: int, connections: int, workers: int, timing: Timing) -> Iterator[Measurement]:
     with ExitStack() as stack:
         served: list[Served] = []
-        for contender in field_.contenders:
-            place = field_.arena.place(contender, workers=workers)
-            served.append(stack.enter_context(serve(contender, field_.arena.starts[contender.name], place)))
-            note_cursors(served[-1], field_.arena)
+        for contender in setting.contenders:
+            place = setting.arena.place(contender, workers=workers)
+            served.append(stack.enter_context(serve(contender, setting.arena.starts[contender.name], place)))
+            note_cursors(served[-1], setting.arena)
         for workload in WORKLOADS:
             for each in served if turn % 2 else served[::-1]:
-                load = send(workload, each, field_.arena, connections=connections, timing=timing)
-                yield Measurement(
-                    turn=turn,
-                    contender=each.contender.name,
-                    workload=workload,
-                    connections=connections,
-                    per_second=load.per_second,
-                    errors=load.refused + load.broken,
-                    p50_ms=load.p50_ms,
-                    p99_ms=load.p99_ms,
-                )
+                yield measure(turn, workload, each, setting.arena, connections=connections, timing=timing)
 
 
 @contextmanager
-def _as_it_is(field_: _Field, _value: int) -> Iterator[_Field]:
-    yield field_
+def _as_it_is(setting: _Setting, _value: int) -> Iterator[_Setting]:
+    yield setting
 
 
 @contextmanager
-def _with_rows(field_: _Field, rows: int) -> Iterator[_Field]:
-    with filled_database(field_.service, rows) as url:
-        yield dataclasses.replace(field_, arena=dataclasses.replace(field_.arena, database_url=url, heroes=rows))
+def _with_rows(setting: _Setting, rows: int) -> Iterator[_Setting]:
+    with filled_database(setting.service, rows) as url:
+        yield dataclasses.replace(setting, arena=dataclasses.replace(setting.arena, database_url=url, heroes=rows))
 
 
 @contextmanager
-def _with_routes(field_: _Field, routes: int) -> Iterator[_Field]:
+def _with_routes(setting: _Setting, routes: int) -> Iterator[_Setting]:
     """Give the generated service so many more routes, which are looked at before those that are asked for."""
-    service = service_in(field_.arena.folder / f"{routes}-routes")
-    field_.template.render_to(service.folder, combinations()[0].answers)
+    service = service_in(setting.arena.folder / f"{routes}-routes")
+    setting.template.render_to(service.folder, combinations()[0].answers)
     add_routes(service.folder, routes)
     service.install("--no-dev", "--no-editable")
-    contender = field_.contenders[0]
+    contender = setting.contenders[0]
     starts = {contender.name: start_of(service)}
-    yield dataclasses.replace(field_, arena=dataclasses.replace(field_.arena, starts=starts), contenders=[contender])
+    yield dataclasses.replace(setting, arena=dataclasses.replace(setting.arena, starts=starts), contenders=[contender])
 
 
-_FIELDS = {"connections": _as_it_is, "workers": _as_it_is, "rows": _with_rows, "routes": _with_routes}
+_SETTINGS = {"connections": _as_it_is, "workers": _as_it_is, "rows": _with_rows, "routes": _with_routes}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.costs import Cost, timed
 from benchmarks.machine import describe_machine
+from benchmarks.markdown import listed, table
 from benchmarks.results import RESULTS
 from tests.harness.combinations import combinations
 from tests.harness.questions import ROOT
@@ -55,12 +56,15 @@ def _write(costs: dict[int, Cost], steps: Mapping[str, float], folder: Path) -> 
         "# The matrix\n",
         "Made by `uv run --group benchmarks python -m benchmarks matrix`; do not edit. What is measured, and how, is",
         "in [the README](../README.md).\n",
-        *(f"- {what}: {said}" for what, said in machine.items()),
-        "\n| combinations | wall time | CPU time |\n| --- | --- | --- |",
-        *(f"| {size} | {cost.wall:.0f} s | {cost.cpu:.0f} s |" for size, cost in costs.items()),
-        f"\nEach combination after the first takes {more:.1f} CPU-seconds.\n",
-        "| step | wall time of all combinations, which run side by side |\n| --- | --- |",
-        *(f"| {step} | {steps[step]:.0f} s |" for step in STEPS),
-        "",
+        listed(machine),
+        table(
+            ["combinations", "wall time", "CPU time"],
+            [[f"{size}", f"{cost.wall:.0f} s", f"{cost.cpu:.0f} s"] for size, cost in costs.items()],
+        ),
+        f"Each combination after the first takes {more:.1f} CPU-seconds.\n",
+        table(
+            ["step", "wall time of all combinations, which run side by side"],
+            [[step, f"{steps[step]:.0f} s"] for step in STEPS],
+        ),
     ]
     folder.joinpath("matrix.md").write_text("\n".join(lines), encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.contenders import WORKLOADS
+from benchmarks.markdown import listed, table
 from benchmarks.results import Results, Spread, spread
 from benchmarks.targets import DEFAULT, highest_latency_ratio, lowest_ratio, targets
 from benchmarks.workloads import EXPORT, TITLES
@@ -27,7 +28,7 @@ def write_report(results: Results, file: Path) -> None:
     rounds = len({each.turn for each in results.measurements})
     sections = [
         _INTRODUCTION.format(reference=results.reference, rounds=rounds),
-        _machine(results),
+        listed(results.machine),
         _contenders(results),
         *(_workload(results, workload) for workload in WORKLOADS if results.connections(workload)),
         _footprints(results),
@@ -36,13 +37,9 @@ def write_report(results: Results, file: Path) -> None:
     file.write_text("\n".join(section for section in sections if section), encoding="utf-8")
 
 
-def _machine(results: Results) -> str:
-    return "".join(f"- {name}: {text}\n" for name, text in results.machine.items())
-
-
 def _contenders(results: Results) -> str:
     rows = [[f"`{name}`", text] for name, (_, text) in results.contenders.items()]
-    return "## Contenders\n\n" + _table(["", ""], rows)
+    return "## Contenders\n\n" + table(["", ""], rows)
 
 
 def _workload(results: Results, workload: str) -> str:
@@ -57,7 +54,7 @@ def _workload(results: Results, workload: str) -> str:
         for name in results.contenders
         if any(results.of(name, workload, number) for number in connections)
     ]
-    return f"## {TITLES[workload].capitalize() if workload == EXPORT else TITLES[workload]}\n\n" + _table(
+    return f"## {TITLES[workload].capitalize() if workload == EXPORT else TITLES[workload]}\n\n" + table(
         ["", *header], rows
     )
 
@@ -106,7 +103,7 @@ def _footprints(results: Results) -> str:
     return (
         "## Start and memory\n\n"
         "From the start of the process until it has read a hero from the database, and the memory of a worker after\n"
-        "the load that no other process shares.\n\n" + _table(["", "start", "memory"], rows)
+        "the load that no other process shares.\n\n" + table(["", "start", "memory"], rows)
     )
 
 
@@ -127,7 +124,7 @@ def _targets(results: Results) -> str:
         return ""
     return (
         "## Targets\n\nMedians at the number of connections where they are worst; what is missed is bold.\n\n"
-        + _table(["", *(TITLES[workload] for workload in workloads)], rows)
+        + table(["", *(TITLES[workload] for workload in workloads)], rows)
     )
 
 
@@ -135,8 +132,3 @@ def _verdict(ratio: float | None, *, met: bool) -> str:
     if ratio is None:
         return ""
     return f"{ratio:.2f}" if met else f"**{ratio:.2f}**"
-
-
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

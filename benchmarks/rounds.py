@@ -14,7 +14,7 @@ from benchmarks.exports import read_export
 from benchmarks.progress import Progress
 from benchmarks.results import Footprint, Measurement, Results
 from benchmarks.serving import serve
-from benchmarks.workloads import EXPORT, LOADS, TITLES, Timing, send
+from benchmarks.workloads import EXPORT, LOADS, TITLES, Timing, measure
 
 
 @dataclass(frozen=True)
@@ -77,18 +77,9 @@ def _loads(plan: Plan, number: int, arena: Arena, results: Results, progress: Pr
             note_cursors(served[contender.name], arena)
         for workload, connections in plan.loads():
             for contender in plan.turns(number, workload):
-                load = send(workload, served[contender.name], arena, connections=connections, timing=plan.timing)
+                each = served[contender.name]
                 results.measurements.append(
-                    Measurement(
-                        turn=number,
-                        contender=contender.name,
-                        workload=workload,
-                        connections=connections,
-                        per_second=load.per_second,
-                        errors=load.refused + load.broken,
-                        p50_ms=load.p50_ms,
-                        p99_ms=load.p99_ms,
-                    )
+                    measure(number, workload, each, arena, connections=connections, timing=plan.timing)
                 )
                 progress.show(
                     contender.name, f"{TITLES[workload]}, {connections} connections", results.measurements[-1]

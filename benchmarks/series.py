@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 
+from benchmarks.markdown import listed, table
 from benchmarks.results import Measurement, Spread, spread
 from benchmarks.workloads import TITLES
 
@@ -64,9 +65,8 @@ class Growth:
 
 def write_growth(growth: Growth, file: Path) -> None:
     """Write the tables of all series."""
-    machine = "".join(f"- {name}: {text}\n" for name, text in growth.machine.items())
     sections = [_section(name, points) for name, points in growth.points.items()]
-    file.write_text(_INTRODUCTION + machine + "".join(sections), encoding="utf-8")
+    file.write_text(_INTRODUCTION + listed(growth.machine) + "".join(sections), encoding="utf-8")
 
 
 def plot_series(name: str, points: Sequence[Point], file: Path) -> None:
@@ -115,8 +115,7 @@ def _section(name: str, points: Sequence[Point]) -> str:
             [f"{value:,}", *(cell for workload in WORKLOADS for cell in _cells(points, contender, workload, value))]
             for value in SERIES[name]
         ]
-        table = [header, ["---"] * len(header), *rows]
-        lines += [f"`{contender}`\n", "".join(f"| {' | '.join(row)} |\n" for row in table)]
+        lines += [f"`{contender}`\n", table(header, rows)]
     return "\n".join(lines)
 
 

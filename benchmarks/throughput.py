@@ -25,7 +25,7 @@ from benchmarks.rounds import Plan, play
 from benchmarks.workloads import EXPORT, Timing
 from tests.harness.combinations import combinations
 from tests.harness.rendering import Template
-from tests.harness.servers import install_pgbouncer, shared_postgres
+from tests.harness.servers import install_pgbouncer
 from tests.harness.services import Service
 
 
@@ -50,7 +50,6 @@ def measure_throughput(options: argparse.Namespace) -> None:
         progress.say("installing an example, and filling the databases")
         install(template, combinations()[0], service)
         install_drivers(service)
-        stack.enter_context(shared_postgres(_new_folder(folder / "server")))
         arena = stack.enter_context(open_arena(folder, service, plan.contenders, exports=EXPORT in plan.workloads))
         for contender in plan.contenders:
             progress.say(f"preparing {contender.name}")
@@ -104,8 +103,3 @@ def _playable(contenders: Sequence[Contender]) -> Sequence[Contender]:
         return contenders
     print("PgBouncer is missing: measured without those that work behind it", file=sys.stderr, flush=True)
     return [contender for contender in contenders if not contender.through_pgbouncer]
-
-
-def _new_folder(folder: Path) -> Path:
-    folder.mkdir()
-    return folder

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from benchmarks.arena import Arena
 from benchmarks.database import HEROES, TEAMS, reset
 from benchmarks.load import Load, run_wrk
+from benchmarks.results import Measurement
 from benchmarks.serving import Served
 
 EXPORT = "export"
@@ -65,8 +66,10 @@ class Timing:
     warm_up: int = 1
 
 
-def send(name: str, served: Served, arena: Arena, *, connections: int, timing: Timing) -> Load:
-    """Warm a contender up with one of the loads, and measure it."""
+def measure(  # noqa: PLR0913 - all that a measurement depends on
+    turn: int, name: str, served: Served, arena: Arena, *, connections: int, timing: Timing
+) -> Measurement:
+    """Warm a contender up with one of the loads, and measure it, in the round of this number."""
     workload = LOADS[name]
     if workload.writes:
         reset(arena.database_url)
@@ -78,4 +81,14 @@ def send(name: str, served: Served, arena: Arena, *, connections: int, timing: T
         return run_wrk(served.live.url, f"{name}.lua", prefixed, connections=connections, seconds=seconds)
 
     run(workload.warm_up_arguments or workload.arguments, timing.warm_up)
-    return run(workload.arguments, timing.seconds)
+    load = run(workload.arguments, timing.seconds)
+    return Measurement(
+        turn=turn,
+        contender=served.contender.name,
+        workload=name,
+        connections=connections,
+        per_second=load.per_second,
+        errors=load.refused + load.broken,
+        p50_ms=load.p50_ms,
+        p99_ms=load.p99_ms,
+    )

@@ -1,0 +1,16 @@
+"""Markdown, as all reports are written in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Return a table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def listed(machine: Mapping[str, str]) -> str:
+    """Return what a run was made on and with."""
+    return "".join(f"- {name}: {text}\n" for name, text in machine.items())
