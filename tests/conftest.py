@@ -81,8 +81,8 @@ def _databases_since(before: list[str]) -> list[str]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are CPUs: for a quarter of its time a suite waits, for its server or for a timeout."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are CPUs: suites wait for their server or for a timeout, and faults for their end."""
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -15,8 +15,8 @@ import httpx2
 from tests.faults.ledger import COUNTER, Counted, Insert, Ledger, Move, Outcome
 from tests.faults.stack import SECRET, UNENCRYPTED
 
-PAUSE = 0.25
-"""Seconds between the requests of one client."""
+PAUSES = {"short": 0.4, "long": 0.1}
+"""Seconds between the requests of one client, in each form."""
 
 PATIENCE = 60.0
 """Seconds after which a request counts as one that hangs."""
@@ -33,11 +33,12 @@ class Clients:
         last_acknowledged: When a write was acknowledged last, by ``time.monotonic``.
     """
 
-    def __init__(self, url: str, seed: int) -> None:
+    def __init__(self, url: str, seed: int, pause: float) -> None:
         self.ledger = Ledger()
         self.last_acknowledged = 0.0
         self._random = random.Random(seed)  # noqa: S311 - to be repeatable is the point
         self._url = url
+        self._pause = pause
         self._numbers = itertools.count()
         self._stopped = asyncio.Event()
         self._prefix = f"{seed:x}"
@@ -114,7 +115,7 @@ class Clients:
     async def _repeat(self, kind: Callable[[], Awaitable[object]]) -> None:
         while not self._stopped.is_set():
             await kind()
-            await asyncio.sleep(PAUSE * self._random.uniform(0.5, 1.5))
+            await asyncio.sleep(self._pause * self._random.uniform(0.5, 1.5))
 
     async def _create(self) -> Insert:
         insert = Insert((self.new_name("hero"),))
@@ -139,7 +140,7 @@ class Clients:
             if len({*found, insert.id or found[0]} if found else ()) > 1:
                 self.ledger.problems.append(f"{insert.names[0]} was answered with the ids {found} and {insert.id}")
             insert.id = found[0] if found else insert.id
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(self._pause)
 
     async def _create_and_delete(self) -> None:
         insert = await self._create()
@@ -194,7 +195,7 @@ class Clients:
                 counted.doubtful = {each for each in ages if outcomes[each] is Outcome.UNKNOWN}
             if not await self._read(counted):
                 return
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(self._pause)
 
     async def _change(self, counted: Counted, age: int) -> Outcome:
         response = await self.send(
@@ -213,7 +214,7 @@ class Clients:
             if found is not None and found.status_code == 200:
                 counted.see(found.json()["version"], found.json()["age"])
                 return True
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(self._pause)
         return False
 
     async def _transfer(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.faults import FAULTS
+from tests.faults.faults import FAULTS, Fault
 from tests.faults.stack import Stack, stack_of
 from tests.harness.combinations import Combination, combinations
 from tests.harness.rendering import Template
@@ -26,17 +26,20 @@ def services() -> list[Combination]:
     return [[each for each in with_example if each.group == group][number % 2] for number, group in enumerate(groups)]
 
 
+def _can_happen(fault: Fault, service: Combination, *, short: bool) -> bool:
+    """Whether it can happen to this service; in the short form also whether the service's pool has a part in it."""
+    if service.pool not in fault.pools or not (service.uses_postgres or fault.sqlite):
+        return False
+    return not short or service.pool == "queue" or (service.uses_postgres and fault.pooled)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "fault" not in metafunc.fixturenames:
         return
     minutes, seed = metafunc.config.option.faults_minutes, metafunc.config.option.faults_seed
     cases = []
     for service in services():
-        possible = [
-            name
-            for name, fault in FAULTS.items()
-            if service.pool in fault.pools and (service.uses_postgres or fault.sqlite)
-        ]
+        possible = [name for name, fault in FAULTS.items() if _can_happen(fault, service, short=not minutes)]
         chance = random.Random(f"{seed} {service}")  # noqa: S311 - to be repeatable is the point
         happening = possible
         if minutes:
@@ -47,6 +50,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             for number, name in enumerate(happening, 1)
         ]
     metafunc.parametrize(("stack", "fault", "seed"), cases, indirect=["stack"], scope="session")
+
+
+@pytest.fixture(scope="session")
+def form(pytestconfig: pytest.Config) -> str:
+    """How much is done: little in a short time, or much."""
+    return "long" if pytestconfig.option.faults_minutes else "short"
 
 
 @pytest.fixture(scope="session")

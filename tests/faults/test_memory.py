@@ -1,4 +1,4 @@
-"""Memory stays flat, however many requests there are and however many rows are exported."""
+"""Memory stays flat and no file is left open, however many requests there are and however many rows are exported."""
 
 from __future__ import annotations
 
@@ -37,11 +37,6 @@ FILL_SQLITE = """
 """
 
 
-@pytest.fixture(scope="module")
-def form(pytestconfig: pytest.Config) -> str:
-    return "long" if pytestconfig.option.faults_minutes else "short"
-
-
 @pytest.fixture(scope="module", params=questions()["driver"].choices)
 def live(
     request: pytest.FixtureRequest,
@@ -66,9 +61,10 @@ def live(
 
 def test_memory_is_flat_over_many_requests(live: LiveService, form: str) -> None:
     asyncio.run(_ask(live.port, REQUESTS[form] // 4))
-    before = live.resident_memory()
+    before, files = live.resident_memory(), live.open_files()
     asyncio.run(_ask(live.port, REQUESTS[form]))
     assert live.resident_memory() - before < FLAT
+    live.process.wait_for("no more open files than before", lambda: live.open_files() <= files)
 
 
 def test_memory_is_flat_over_an_export(live: LiveService, form: str) -> None:

@@ -12,8 +12,11 @@ import httpx2
 
 from tests.faults.stack import UNENCRYPTED
 
-EACH = 0.2
-"""Seconds between two questions."""
+EACH = 0.3
+"""Seconds between two questions while a fault happens."""
+
+SOON = 0.05
+"""Seconds between two questions when it is over."""
 
 SURE = 4
 """Answers in a row that all say ready until it is taken for true: each is that of one of the workers."""
@@ -32,6 +35,7 @@ class Watch:
     bodies: set[str] = field(default_factory=set)
     _ready: list[tuple[float, float, bool]] = field(default_factory=list)
     _stalls: list[tuple[float, float]] = field(default_factory=list)
+    _each: float = EACH
 
     def stalled(self, since: float) -> float:
         """Seconds, from a moment on, that a busy machine cost: being alive takes no time, nor does looking again."""
@@ -53,8 +57,9 @@ class Watch:
     async def wait_until_ready(self, since: float, seconds: float) -> float | None:
         """Wait for that, but not for longer."""
         deadline = time.monotonic() + seconds
+        self._each = SOON
         while self.ready_again(since) is None and time.monotonic() < deadline:
-            await asyncio.sleep(EACH)
+            await asyncio.sleep(SOON)
         return self.ready_again(since)
 
     async def _ask(self, http: httpx2.AsyncClient, path: str) -> int:
@@ -73,8 +78,9 @@ class Watch:
             self._ready.append((asked, answered, ready == 200))
             if live != 200:
                 self.dead.append(f"/health/live: {live or 'no answer'}")
-            await asyncio.sleep(EACH)
-            self._stalls.append((time.monotonic(), time.monotonic() - answered - EACH))
+            pause = self._each
+            await asyncio.sleep(pause)
+            self._stalls.append((time.monotonic(), time.monotonic() - answered - pause))
 
     async def _is_alive(self, http: httpx2.AsyncClient) -> int:
         asked = time.monotonic()

@@ -105,6 +105,14 @@ class LiveService:
                 total += process.memory_info().rss
         return total
 
+    def open_files(self) -> int:
+        """How many files and sockets its processes have open."""
+        total = 0
+        for process in self.process.descendants():
+            with suppress(psutil.NoSuchProcess):
+                total += process.num_fds()
+        return total
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Ask the service to end, as an orchestrator does, and fail if a process is left. May be called again."""
         processes = self.process.descendants()
