@@ -14,6 +14,7 @@ from benchmarks.growth import measure_growth
 from benchmarks.load import WrkMissingError
 from benchmarks.matrix import measure_matrix
 from benchmarks.peers.versions import PythonMissingError
+from benchmarks.profiling import measure_profile
 from benchmarks.rendering import measure_rendering
 from benchmarks.series import SERIES
 from benchmarks.serving import NotServingError
@@ -25,6 +26,7 @@ from tests.harness.servers import shared_postgres
 PARTS = {
     "throughput": measure_throughput,
     "growth": measure_growth,
+    "profile": measure_profile,
     "rendering": measure_rendering,
     "matrix": measure_matrix,
 }

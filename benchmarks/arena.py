@@ -11,8 +11,13 @@ from urllib.parse import unquote, urlsplit
 
 from benchmarks.contenders import Contender, Place, Start
 from benchmarks.database import EXPORTED_HEROES, HEROES, fill
+from benchmarks.generated import install
+from benchmarks.handwritten import install_drivers
+from benchmarks.progress import Progress
+from tests.harness.combinations import combinations
 from tests.harness.live_service import migrate
 from tests.harness.processes import free_port
+from tests.harness.rendering import Template
 from tests.harness.servers import scratch_database
 from tests.harness.services import Service
 
@@ -61,15 +66,28 @@ class Arena:
 
 
 @contextmanager
-def open_arena(folder: Path, service: Service, contenders: Sequence[Contender], *, exports: bool) -> Iterator[Arena]:
-    """Make and fill the databases, and start PgBouncer if one of the contenders is to work behind it.
+def open_arena(  # noqa: PLR0913 - all that a run begins with
+    folder: Path,
+    template: Template,
+    service: Service,
+    contenders: Sequence[Contender],
+    progress: Progress,
+    *,
+    exports: bool = False,
+) -> Iterator[Arena]:
+    """Make and fill the databases, start PgBouncer if one of the contenders is to work behind it, and prepare all.
 
     Args:
         folder: A folder of this run.
-        service: An installed service, whose migrations make the tables.
+        template: Makes the services.
+        service: Where one is installed, whose migrations make the tables and in which the hand-written ones run.
         contenders: Who will take part.
+        progress: Is told what happens.
         exports: Whether the large table is needed.
     """
+    progress.say("installing an example, and filling the databases")
+    install(template, combinations()[0], service)
+    install_drivers(service)
     with ExitStack() as stack:
         url = stack.enter_context(filled_database(service, HEROES))
         export_url = stack.enter_context(filled_database(service, EXPORTED_HEROES)) if exports else ""
@@ -86,7 +104,11 @@ def open_arena(folder: Path, service: Service, contenders: Sequence[Contender], 
                 )
             )
             bouncer_url = bouncer.url
-        yield Arena(folder, url, export_url, bouncer_url)
+        arena = Arena(folder, url, export_url, bouncer_url)
+        for contender in contenders:
+            progress.say(f"preparing {contender.name}")
+            arena.prepare(contender)
+        yield arena
 
 
 @contextmanager

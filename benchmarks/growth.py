@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmarks.arena import Arena, filled_database, open_arena
 from benchmarks.contenders import Contender
 from benchmarks.cursors import note_cursors
-from benchmarks.generated import generated, install, service_in, start_of
-from benchmarks.handwritten import REFERENCE, handwritten, install_drivers
+from benchmarks.generated import generated, service_in, start_of
+from benchmarks.handwritten import REFERENCE, handwritten
 from benchmarks.load import install_wrk
 from benchmarks.machine import describe
 from benchmarks.more_routes import add_routes
@@ -52,12 +52,7 @@ def measure_growth(options: argparse.Namespace) -> None:
         contenders = [generated(template)[0], next(each for each in handwritten(service) if each.name == REFERENCE)]
         measured = sum(len(SERIES[name]) * (1 if name == "routes" else len(contenders)) for name in options.series)
         progress = Progress(rounds * measured * len(WORKLOADS))
-        progress.say("installing an example, and filling the database")
-        install(template, combinations()[0], service)
-        install_drivers(service)
-        arena = stack.enter_context(open_arena(folder, service, contenders, exports=False))
-        for contender in contenders:
-            arena.prepare(contender)
+        arena = stack.enter_context(open_arena(folder, template, service, contenders, progress))
         growth = Growth(describe(service, arena.database_url))
         for name in options.series:
             growth.points[name] = _series(

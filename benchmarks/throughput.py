@@ -12,8 +12,8 @@ from pathlib import Path
 from benchmarks.arena import Arena, open_arena
 from benchmarks.checks import Example, check_all
 from benchmarks.contenders import WORKLOADS, Contender
-from benchmarks.generated import generated, install, service_in, start_of
-from benchmarks.handwritten import REFERENCE, handwritten, install_drivers
+from benchmarks.generated import generated, service_in, start_of
+from benchmarks.handwritten import REFERENCE, handwritten
 from benchmarks.load import install_wrk
 from benchmarks.machine import describe
 from benchmarks.peers import peers
@@ -23,7 +23,6 @@ from benchmarks.report import write_report
 from benchmarks.results import RESULTS, Results
 from benchmarks.rounds import Plan, play
 from benchmarks.workloads import EXPORT, Timing
-from tests.harness.combinations import combinations
 from tests.harness.rendering import Template
 from tests.harness.servers import install_pgbouncer
 from tests.harness.services import Service
@@ -47,13 +46,9 @@ def measure_throughput(options: argparse.Namespace) -> None:
         install_wrk()
         plan = _plan(options, _playable(_chosen(all_contenders(template, service), options.only)))
         progress = Progress(plan.steps())
-        progress.say("installing an example, and filling the databases")
-        install(template, combinations()[0], service)
-        install_drivers(service)
-        arena = stack.enter_context(open_arena(folder, service, plan.contenders, exports=EXPORT in plan.workloads))
-        for contender in plan.contenders:
-            progress.say(f"preparing {contender.name}")
-            arena.prepare(contender)
+        arena = stack.enter_context(
+            open_arena(folder, template, service, plan.contenders, progress, exports=EXPORT in plan.workloads)
+        )
         check_all(arena, Example(generated(template)[0], start_of(service)), plan.contenders, progress)
         _play(plan, arena, service, progress)
 

@@ -1,0 +1,130 @@
+"""Where the time of a request goes: the default service under load, sampled by py-spy."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+
+from benchmarks.arena import Arena, open_arena
+from benchmarks.cursors import note_cursors
+from benchmarks.generated import generated, service_in
+from benchmarks.load import install_wrk
+from benchmarks.machine import describe
+from benchmarks.markdown import listed, table
+from benchmarks.progress import Progress
+from benchmarks.results import RESULTS
+from benchmarks.serving import Served, serve
+from benchmarks.workloads import TITLES, Timing, measure
+from tests.harness.commands import run
+from tests.harness.rendering import Template
+
+WORKLOADS = ("get", "list", "post", "patch")
+
+_CONNECTIONS = 64
+_RATE = 250  # samples per second
+
+_PARTS = {
+    "uvicorn, httptools": r"uvicorn/",
+    "Starlette": r"starlette/",
+    "FastAPI, and pydantic called by it": r"(fastapi|pydantic)/",
+    "SQLAlchemy": r"sqlalchemy/",
+    "asyncpg": r"asyncpg/",
+    "structlog, and the service's logs": r"(structlog/|app/logs)",
+    "metrics": r"(prometheus_client/|app/http/metrics)",
+    "the service's middleware": r"app/http/",
+    "the service's database layer": r"app/database/",
+    "the service's endpoints and queries": r"app/",
+}
+"""What a frame belongs to, by the first pattern that its file matches."""
+
+_LOOP = "the loop: uvloop, sockets, asyncpg's protocol"
+"""What has no frames of its own: it is seen as the function that runs the loop."""
+
+
+def measure_profile(options: argparse.Namespace) -> None:
+    """Profile each workload; write a table of what takes how much of a request."""
+    install_wrk()
+    seconds = 2 if options.quick else 2 * options.seconds
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="template-benchmarks-")))
+        template, service = Template(folder), service_in(folder / "example")
+        contender = generated(template)[0]
+        progress = Progress(len(WORKLOADS))
+        arena = stack.enter_context(open_arena(folder, template, service, [contender], progress))
+        served = stack.enter_context(serve(contender, arena.starts[contender.name], arena.place(contender)))
+        note_cursors(served, arena)
+        costs = {name: _profile(name, served, arena, seconds, progress) for name in WORKLOADS}
+        _write(contender.name, describe(service, arena.database_url), costs)
+    progress.say(f"written to {RESULTS}")
+
+
+def _profile(name: str, served: Served, arena: Arena, seconds: int, progress: Progress) -> dict[str, float]:
+    """Return the microseconds of processor time that each part takes of a request.
+
+    How long a request takes is measured without the profiler, which slows the service down; how it is divided, with it.
+    """
+    worker = max(served.live.process.descendants(), key=lambda process: sum(process.cpu_times()[:2]))
+
+    def load(turn: int) -> float:
+        before = sum(worker.cpu_times()[:2])
+        measured = measure(turn, name, served, arena, connections=_CONNECTIONS, timing=Timing(seconds, warm_up=0))
+        progress.show(served.contender.name, TITLES[name], measured)
+        return (sum(worker.cpu_times()[:2]) - before) / (measured.per_second * seconds)
+
+    load(0)
+    each = load(1)
+    with ThreadPoolExecutor(1) as thread:
+        profile = thread.submit(_samples, worker, seconds, arena.folder / f"{name}.profile")
+        load(2)
+        samples = profile.result()
+    return {part: each * number / samples.total() * 1e6 for part, number in samples.items()}
+
+
+def _samples(worker: psutil.Process, seconds: int, file: Path) -> Counter[str]:
+    """Count the samples in which each part was at work."""
+    command = Path(sys.executable).with_name("py-spy")
+    options = ("--rate", str(_RATE), "--duration", str(seconds), "--format", "raw", "--output", str(file))
+    run(command, "record", "--pid", str(worker.pid), *options, cwd=file.parent)
+    samples = Counter[str]()
+    for line in file.read_text(encoding="utf-8").splitlines():
+        stack, _, number = line.rpartition(" ")
+        samples[_part(re.findall(r"\(([^()]+):\d+\)", stack))] += int(number)
+    return samples
+
+
+def _part(files: list[str]) -> str:
+    """What was at work: whoever called last into the standard library, and the loop itself if nobody did."""
+    if files and files[-1].endswith("asyncio/runners.py"):
+        return _LOOP
+    for file in reversed(files):
+        for part, pattern in _PARTS.items():
+            if re.search(rf"(^|/){pattern}", file):
+                return part
+    return _LOOP
+
+
+def _write(contender: str, machine: Mapping[str, str], costs: Mapping[str, Mapping[str, float]]) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps({"machine": machine, "microseconds": costs}, indent=1)
+    RESULTS.joinpath("profile.json").write_text(text + "\n", encoding="utf-8")
+    rows = [[part, *(f"{costs[name].get(part, 0):.0f}" for name in WORKLOADS)] for part in (_LOOP, *_PARTS)]
+    rows.append(["all", *(f"{sum(costs[name].values()):.0f}" for name in WORKLOADS)])
+    lines = [
+        "# Where the time of a request goes\n",
+        "Made by `uv run --group benchmarks python -m benchmarks profile`; do not edit. What is measured, and how,",
+        f"is in [the README](../README.md). Microseconds of processor time of one request to `{contender}` with",
+        f"{_CONNECTIONS} connections, by whose code was at work.\n",
+        listed(machine),
+        table(["", *(TITLES[name] for name in WORKLOADS)], rows),
+    ]
+    RESULTS.joinpath("profile.md").write_text("\n".join(lines), encoding="utf-8")
