@@ -5,7 +5,8 @@ A router with `route_class=IdempotentRoute` has them. An endpoint of one stateme
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any, Final
@@ -23,11 +24,13 @@ from app.idempotency.store import Answer, KeyReusedError, claim, remember
 KEPT_HEADERS: Final = ("content-type", "location", "etag")
 """What is kept of an answer's headers: name here what else your endpoints set."""
 
+_HEADER: Final = "Idempotency-Key"
+
 Key = Annotated[
     # Anything that can be printed in ASCII; a UUID is best.
     Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[ -~]*$")] | None,
     Header(
-        alias="Idempotency-Key",
+        alias=_HEADER,
         description="A name for this request, such as a UUID. Within 24 hours a request that repeats it is not "
         "carried out again, but answered as before, with `Idempotent-Replayed: true`; another request under the "
         "same key is refused with 422. A request that fails leaves its key unused.",
@@ -62,16 +65,20 @@ class IdempotentRoute(RetryingRoute):
         handle = super().get_route_handler()
 
         async def handle_once(request: Request) -> Response:
+            if _HEADER not in request.headers:
+                return await handle(request)
             try:
-                response = await handle(request)
+                async with AsyncExitStack() as transactions:
+                    request.state.idempotent_transactions = transactions
+                    response = await handle(request)
+                    claimed: _Claim | None = getattr(request.state, "idempotency_claim", None)
+                    if claimed is not None:
+                        headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+                        answer = Answer(response.status_code, headers, bytes(response.body))
+                        await remember(claimed.session, claimed.operation, claimed.key, answer)
+                    return response
             except _RepeatedError as repeated:
                 return repeated.answer
-            claimed: _Claim | None = getattr(request.state, "idempotency_claim", None)
-            if claimed is not None:
-                headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-                answer = Answer(response.status_code, headers, bytes(response.body))
-                await remember(claimed.session, claimed.operation, claimed.key, answer)
-            return response
 
         return handle_once
 
@@ -79,21 +86,30 @@ class IdempotentRoute(RetryingRoute):
 async def idempotent(request: Request, session: WriteSession, key: Key = None) -> None:
     """Carry a request with a key out once, and answer it the same way each time."""
     if key is not None:
+        _require_storing_route(request)
         await _claim(request, session, key)
 
 
-async def once(request: Request, key: Key = None) -> AsyncIterator[Executor]:
+async def once(request: Request, key: Key = None) -> Executor:
     """Give the endpoint what runs its statement: with a key it is in the transaction that stores the answer."""
     database = await current_database(request)
     if key is None:
-        yield database
-        return
-    async with database.transaction() as session:
-        await _claim(request, session, key)
-        yield session
+        return database
+    _require_storing_route(request)
+    # A dependency with `yield` would do without the route's help, and cost requests without a key a lot for nothing.
+    transactions: AsyncExitStack = request.state.idempotent_transactions
+    session = await transactions.enter_async_context(database.transaction())
+    await _claim(request, session, key)
+    return session
 
 
-Once = Annotated[Executor, Depends(once, scope="function")]
+Once = Annotated[Executor, Depends(once)]
+
+
+def _require_storing_route(request: Request) -> None:
+    route = request.scope["route"]
+    if not isinstance(route, IdempotentRoute):
+        raise TypeError(f"The router of {route.path} needs route_class=IdempotentRoute, which stores the answer.")
 
 
 async def _claim(request: Request, session: AsyncSession, key: str) -> None:
@@ -102,10 +118,7 @@ async def _claim(request: Request, session: AsyncSession, key: str) -> None:
     Keys are told apart by operation, and not by client. Where clients must not meet each other's keys, add to the
     operation who is asking.
     """
-    route = request.scope["route"]
-    if not isinstance(route, IdempotentRoute):
-        raise TypeError(f"The router of {route.path} needs route_class=IdempotentRoute, which stores the answer.")
-    operation = f"{request.method} {route.path}"
+    operation = f"{request.method} {request.scope['route'].path}"
     fingerprint = sha256(f"{request.url.path}?{request.url.query}\n".encode() + await request.body()).digest()
     try:
         answer = await claim(session, operation, key, fingerprint)
