@@ -1,4 +1,4 @@
-"""Where the time of a request goes: the default service under load, sampled by py-spy."""
+"""Where the time of a request goes: the default service and the reference under load, sampled by py-spy."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import psutil
 from benchmarks.arena import Arena, open_arena
 from benchmarks.cursors import note_cursors
 from benchmarks.generated import generated, service_in
+from benchmarks.handwritten import REFERENCE, handwritten
 from benchmarks.load import install_wrk
 from benchmarks.machine import describe
 from benchmarks.markdown import listed, table
@@ -43,7 +44,7 @@ _PARTS = {
     "metrics": r"(prometheus_client/|app/http/metrics)",
     "the service's middleware": r"app/http/",
     "the service's database layer": r"app/database/",
-    "the service's endpoints and queries": r"app/",
+    "endpoints and queries": r"(app|apps)/",
 }
 """What a frame belongs to, by the first pattern that its file matches."""
 
@@ -58,13 +59,18 @@ def measure_profile(options: argparse.Namespace) -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="template-benchmarks-")))
         template, service = Template(folder), service_in(folder / "example")
-        contender = generated(template)[0]
-        progress = Progress(len(WORKLOADS))
-        arena = stack.enter_context(open_arena(folder, template, service, [contender], progress))
-        served = stack.enter_context(serve(contender, arena.starts[contender.name], arena.place(contender)))
-        note_cursors(served, arena)
-        costs = {name: _profile(name, served, arena, seconds, progress) for name in WORKLOADS}
-        _write(contender.name, describe(service, arena.database_url), costs)
+        contenders = [generated(template)[0], next(each for each in handwritten(service) if each.name == REFERENCE)]
+        progress = Progress(2 * len(contenders) * len(WORKLOADS))
+        arena = stack.enter_context(open_arena(folder, template, service, contenders, progress))
+        serving = []
+        for contender in contenders:
+            serving.append(stack.enter_context(serve(contender, arena.starts[contender.name], arena.place(contender))))
+            note_cursors(serving[-1], arena)
+        costs = {
+            name: {each.contender.name: _profile(name, each, arena, seconds, progress) for each in serving}
+            for name in WORKLOADS
+        }
+        _write(describe(service, arena.database_url), costs)
     progress.say(f"written to {RESULTS}")
 
 
@@ -77,11 +83,12 @@ def _profile(name: str, served: Served, arena: Arena, seconds: int, progress: Pr
 
     def load(turn: int) -> float:
         before = sum(worker.cpu_times()[:2])
-        measured = measure(turn, name, served, arena, connections=_CONNECTIONS, timing=Timing(seconds, warm_up=0))
+        timing = Timing(seconds)
+        measured = measure(turn, name, served, arena, connections=_CONNECTIONS, timing=timing)
         progress.show(served.contender.name, TITLES[name], measured)
-        return (sum(worker.cpu_times()[:2]) - before) / (measured.per_second * seconds)
+        # The warm-up has about as many requests in each of its seconds.
+        return (sum(worker.cpu_times()[:2]) - before) / (measured.per_second * (timing.seconds + timing.warm_up))
 
-    load(0)
     each = load(1)
     with ThreadPoolExecutor(1) as thread:
         profile = thread.submit(_samples, worker, seconds, arena.folder / f"{name}.profile")
@@ -113,18 +120,20 @@ def _part(files: list[str]) -> str:
     return _LOOP
 
 
-def _write(contender: str, machine: Mapping[str, str], costs: Mapping[str, Mapping[str, float]]) -> None:
+def _write(machine: Mapping[str, str], costs: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    """Write a table for each workload; ``costs`` has the microseconds of each part by workload and contender."""
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps({"machine": machine, "microseconds": costs}, indent=1)
     RESULTS.joinpath("profile.json").write_text(text + "\n", encoding="utf-8")
-    rows = [[part, *(f"{costs[name].get(part, 0):.0f}" for name in WORKLOADS)] for part in (_LOOP, *_PARTS)]
-    rows.append(["all", *(f"{sum(costs[name].values()):.0f}" for name in WORKLOADS)])
     lines = [
         "# Where the time of a request goes\n",
         "Made by `uv run --group benchmarks python -m benchmarks profile`; do not edit. What is measured, and how,",
-        f"is in [the README](../README.md). Microseconds of processor time of one request to `{contender}` with",
-        f"{_CONNECTIONS} connections, by whose code was at work.\n",
+        f"is in [the README](../README.md). Microseconds of processor time of one request, with {_CONNECTIONS}",
+        "connections, by whose code was at work.\n",
         listed(machine),
-        table(["", *(TITLES[name] for name in WORKLOADS)], rows),
     ]
+    for name, contenders in costs.items():
+        rows = [[part, *(f"{each.get(part, 0):.0f}" for each in contenders.values())] for part in (_LOOP, *_PARTS)]
+        rows.append(["all", *(f"{sum(each.values()):.0f}" for each in contenders.values())])
+        lines += [f"## {TITLES[name]}\n", table(["", *(f"`{each}`" for each in contenders)], rows)]
     RESULTS.joinpath("profile.md").write_text("\n".join(lines), encoding="utf-8")
