@@ -289,6 +289,8 @@ async def _stopped(stack: Stack, clients: Clients) -> None:
     try:
         while not stopping.done() and stack.live.output.count(_ENDING) < output.count(_ENDING) + WORKERS:
             await asyncio.sleep(0.02)
+        # By then a service that does not wait for them has cut them off.
+        await asyncio.sleep(1)
         for each in under_way:
             await each.finish(clients)
     finally:
