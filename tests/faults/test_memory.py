@@ -64,7 +64,8 @@ def test_memory_is_flat_over_many_requests(live: LiveService, form: str) -> None
     before, files = live.resident_memory(), live.open_files()
     asyncio.run(_ask(live.port, REQUESTS[form]))
     assert live.resident_memory() - before < FLAT
-    live.process.wait_for("no more open files than before", lambda: live.open_files() <= files)
+    # The pool may have opened one for each client since.
+    live.process.wait_for("no more open files than before", lambda: live.open_files() <= files + CONNECTIONS)
 
 
 def test_memory_is_flat_over_an_export(live: LiveService, form: str) -> None:
