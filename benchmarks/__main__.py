@@ -45,7 +45,11 @@ PROBLEMS = (
 
 def main() -> None:
     """Run what the command line asks for; end with a message if that cannot be done."""
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
+    # With `choices`, argparse of Python 3.11 would refuse to be given none.
+    if unknown := [part for part in options.parts if part not in PARTS]:
+        parser.error(f"there is no part {', '.join(unknown)}; choose from {', '.join(PARTS)}")
     if options.list:
         _list()
         return
@@ -60,7 +64,7 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}; or all")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; or all")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how often everything is measured")
     parser.add_argument("--seconds", type=int, default=5, metavar="S", help="how long each measurement takes")
     parser.add_argument("--quick", action="store_true", help="two rounds of one second, to see that everything works")
