@@ -20,6 +20,8 @@ MEGABYTE = 1_000_000  # bytes
 _START_WITHIN = 60.0  # seconds
 _LOOK_EVERY = 0.005  # seconds
 _ANSWER_WITHIN = 5.0  # seconds
+_IDLE_WITHIN = 30.0  # seconds
+_IDLE = 0.02  # of a processor
 
 
 class NotServingError(RuntimeError):
@@ -48,6 +50,25 @@ class Served(NamedTuple):
             with suppress(psutil.NoSuchProcess):
                 total += process.memory_full_info().uss
         return total / MEGABYTE / self.place.workers
+
+    def wait_until_idle(self) -> None:
+        """Wait until it works on nothing any more: requests whose clients have left would delay those that follow."""
+        deadline = time.perf_counter() + _IDLE_WITHIN
+        while self._busy(0.1) > _IDLE and time.perf_counter() < deadline:
+            pass
+
+    def _busy(self, seconds: float) -> float:
+        """How much of a processor it takes in that time."""
+        before = self._processor_seconds()
+        time.sleep(seconds)
+        return (self._processor_seconds() - before) / seconds
+
+    def _processor_seconds(self) -> float:
+        total = 0.0
+        for process in self.live.process.descendants():
+            with suppress(psutil.NoSuchProcess):
+                total += sum(process.cpu_times()[:2])
+        return total
 
 
 @contextmanager

@@ -81,6 +81,7 @@ def measure(  # noqa: PLR0913 - all that a measurement depends on
         return run_wrk(served.live.url, f"{name}.lua", prefixed, connections=connections, seconds=seconds)
 
     run(workload.warm_up_arguments or workload.arguments, timing.warm_up)
+    served.wait_until_idle()
     load = run(workload.arguments, timing.seconds)
     return Measurement(
         turn=turn,
