@@ -12,9 +12,8 @@ from pathlib import Path
 
 from benchmarks.arena import Arena, filled_database, open_arena
 from benchmarks.contenders import Contender
-from benchmarks.cursors import note_cursors
 from benchmarks.generated import generated, service_in, start_of
-from benchmarks.handwritten import REFERENCE, handwritten
+from benchmarks.handwritten import reference
 from benchmarks.load import install_wrk
 from benchmarks.machine import describe
 from benchmarks.more_routes import add_routes
@@ -49,7 +48,7 @@ def measure_growth(options: argparse.Namespace) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="template-benchmarks-")))
         template = Template(folder)
         service = service_in(folder / "example")
-        contenders = [generated(template)[0], next(each for each in handwritten(service) if each.name == REFERENCE)]
+        contenders = [generated(template)[0], reference(service)]
         measured = sum(len(SERIES[name]) * (1 if name == "routes" else len(contenders)) for name in options.series)
         progress = Progress(rounds * measured * len(WORKLOADS))
         arena = stack.enter_context(open_arena(folder, template, service, contenders, progress))
@@ -87,7 +86,6 @@ def _measure(setting: _Setting, turn: int, connections: int, workers: int, timin
         for contender in setting.contenders:
             place = setting.arena.place(contender, workers=workers)
             served.append(stack.enter_context(serve(contender, setting.arena.starts[contender.name], place)))
-            note_cursors(served[-1], setting.arena)
         for workload in WORKLOADS:
             for each in served if turn % 2 else served[::-1]:
                 yield measure(turn, workload, each, setting.arena, connections=connections, timing=timing)

@@ -63,6 +63,11 @@ def handwritten(service: Service) -> list[Contender]:
     return [_contender(service, app) for app in _APPS]
 
 
+def reference(service: Service) -> Contender:
+    """The one that the others are compared with."""
+    return next(each for each in handwritten(service) if each.name == REFERENCE)
+
+
 def install_drivers(service: Service) -> None:
     """Add the drivers that the service itself does not use to its environment."""
     service.run("uv", "pip", "install", "--python", service.environment, "psycopg[binary]")

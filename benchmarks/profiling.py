@@ -16,9 +16,8 @@ from pathlib import Path
 import psutil
 
 from benchmarks.arena import Arena, open_arena
-from benchmarks.cursors import note_cursors
 from benchmarks.generated import generated, service_in
-from benchmarks.handwritten import REFERENCE, handwritten
+from benchmarks.handwritten import reference
 from benchmarks.load import install_wrk
 from benchmarks.machine import describe
 from benchmarks.markdown import listed, table
@@ -59,13 +58,10 @@ def measure_profile(options: argparse.Namespace) -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="template-benchmarks-")))
         template, service = Template(folder), service_in(folder / "example")
-        contenders = [generated(template)[0], next(each for each in handwritten(service) if each.name == REFERENCE)]
+        contenders = [generated(template)[0], reference(service)]
         progress = Progress(2 * len(contenders) * len(WORKLOADS))
         arena = stack.enter_context(open_arena(folder, template, service, contenders, progress))
-        serving = []
-        for contender in contenders:
-            serving.append(stack.enter_context(serve(contender, arena.starts[contender.name], arena.place(contender))))
-            note_cursors(serving[-1], arena)
+        serving = [stack.enter_context(serve(each, arena.starts[each.name], arena.place(each))) for each in contenders]
         costs = {
             name: {each.contender.name: _profile(name, each, arena, seconds, progress) for each in serving}
             for name in WORKLOADS
@@ -79,17 +75,17 @@ def _profile(name: str, served: Served, arena: Arena, seconds: int, progress: Pr
 
     How long a request takes is measured without the profiler, which slows the service down; how it is divided, with it.
     """
-    worker = max(served.live.process.descendants(), key=lambda process: sum(process.cpu_times()[:2]))
 
     def load(turn: int) -> float:
-        before = sum(worker.cpu_times()[:2])
+        before = served.processor_seconds()
         timing = Timing(seconds)
         measured = measure(turn, name, served, arena, connections=_CONNECTIONS, timing=timing)
         progress.show(served.contender.name, TITLES[name], measured)
         # The warm-up has about as many requests in each of its seconds.
-        return (sum(worker.cpu_times()[:2]) - before) / (measured.per_second * (timing.seconds + timing.warm_up))
+        return (served.processor_seconds() - before) / (measured.per_second * (timing.seconds + timing.warm_up))
 
     each = load(1)
+    worker = max(served.live.process.descendants(), key=lambda process: sum(process.cpu_times()[:2]))
     with ThreadPoolExecutor(1) as thread:
         profile = thread.submit(_samples, worker, seconds, arena.folder / f"{name}.profile")
         load(2)

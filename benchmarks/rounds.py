@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from benchmarks.arena import Arena
 from benchmarks.contenders import Contender
-from benchmarks.cursors import note_cursors
 from benchmarks.database import EXPORTED_HEROES, reset
 from benchmarks.exports import read_export
 from benchmarks.progress import Progress
@@ -74,7 +73,6 @@ def _loads(plan: Plan, number: int, arena: Arena, results: Results, progress: Pr
                 continue
             place = arena.place(contender, workers=plan.workers)
             served[contender.name] = stack.enter_context(serve(contender, arena.starts[contender.name], place))
-            note_cursors(served[contender.name], arena)
         for workload, connections in plan.loads():
             for contender in plan.turns(number, workload):
                 each = served[contender.name]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import NamedTuple
-
-import psutil
 
 from benchmarks.contenders import Contender, Place, Start
 from tests.harness.live_service import LiveService
@@ -45,11 +43,7 @@ class Served(NamedTuple):
 
     def memory(self) -> float:
         """Megabytes that would be free if it ended, for each worker; what processes share is not counted."""
-        total = 0
-        for process in self.live.process.descendants():
-            with suppress(psutil.NoSuchProcess):
-                total += process.memory_full_info().uss
-        return total / MEGABYTE / self.place.workers
+        return self.live.process.total(lambda process: process.memory_full_info().uss) / MEGABYTE / self.place.workers
 
     def wait_until_idle(self) -> None:
         """Wait until it works on nothing any more: requests whose clients have left would delay those that follow."""
@@ -59,16 +53,13 @@ class Served(NamedTuple):
 
     def _busy(self, seconds: float) -> float:
         """How much of a processor it takes in that time."""
-        before = self._processor_seconds()
+        before = self.processor_seconds()
         time.sleep(seconds)
-        return (self._processor_seconds() - before) / seconds
+        return (self.processor_seconds() - before) / seconds
 
-    def _processor_seconds(self) -> float:
-        total = 0.0
-        for process in self.live.process.descendants():
-            with suppress(psutil.NoSuchProcess):
-                total += sum(process.cpu_times()[:2])
-        return total
+    def processor_seconds(self) -> float:
+        """What it has taken of processors since it was started."""
+        return self.live.process.total(lambda process: sum(process.cpu_times()[:2]))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchmarks.arena import Arena
+from benchmarks.cursors import note_cursors
 from benchmarks.database import HEROES, TEAMS, reset
 from benchmarks.load import Load, run_wrk
 from benchmarks.results import Measurement
@@ -73,6 +74,8 @@ def measure(  # noqa: PLR0913 - all that a measurement depends on
     workload = LOADS[name]
     if workload.writes:
         reset(arena.database_url)
+    if _CURSORS in workload.arguments:
+        note_cursors(served, arena)
 
     def run(arguments: tuple[object, ...], seconds: int) -> Load:
         known = {"cursors": arena.cursors(served.contender), "heroes": arena.heroes}

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -15,8 +16,22 @@ import httpx2
 from tests.faults.ledger import COUNTER, Counted, Insert, Ledger, Move, Outcome
 from tests.faults.stack import SECRET, UNENCRYPTED
 
-PAUSES = {"short": 0.4, "long": 0.1}
-"""Seconds between the requests of one client, in each form."""
+
+@dataclass(frozen=True)
+class Pace:
+    """How much clients do.
+
+    Attributes:
+        pause: Seconds between the requests of one client.
+        leavings: How often four clients at once leave in the middle, where that is the fault.
+    """
+
+    pause: float
+    leavings: int
+
+
+PACES = {"short": Pace(pause=0.4, leavings=100), "long": Pace(pause=0.1, leavings=250)}
+"""That of each form."""
 
 PATIENCE = 60.0
 """Seconds after which a request counts as one that hangs."""
@@ -30,15 +45,16 @@ class Clients:
 
     Attributes:
         ledger: What they write down.
+        pace: How much they do.
         last_acknowledged: When a write was acknowledged last, by ``time.monotonic``.
     """
 
-    def __init__(self, url: str, seed: int, pause: float) -> None:
+    def __init__(self, url: str, seed: int, pace: Pace) -> None:
         self.ledger = Ledger()
         self.last_acknowledged = 0.0
         self._random = random.Random(seed)  # noqa: S311 - to be repeatable is the point
         self._url = url
-        self._pause = pause
+        self.pace = pace
         self._numbers = itertools.count()
         self._stopped = asyncio.Event()
         self._prefix = f"{seed:x}"
@@ -115,7 +131,7 @@ class Clients:
     async def _repeat(self, kind: Callable[[], Awaitable[object]]) -> None:
         while not self._stopped.is_set():
             await kind()
-            await asyncio.sleep(self._pause * self._random.uniform(0.5, 1.5))
+            await asyncio.sleep(self.pace.pause * self._random.uniform(0.5, 1.5))
 
     async def _create(self) -> Insert:
         insert = Insert((self.new_name("hero"),))
@@ -140,7 +156,7 @@ class Clients:
             if len({*found, insert.id or found[0]} if found else ()) > 1:
                 self.ledger.problems.append(f"{insert.names[0]} was answered with the ids {found} and {insert.id}")
             insert.id = found[0] if found else insert.id
-            await asyncio.sleep(self._pause)
+            await asyncio.sleep(self.pace.pause)
 
     async def _create_and_delete(self) -> None:
         insert = await self._create()
@@ -195,7 +211,7 @@ class Clients:
                 counted.doubtful = {each for each in ages if outcomes[each] is Outcome.UNKNOWN}
             if not await self._read(counted):
                 return
-            await asyncio.sleep(self._pause)
+            await asyncio.sleep(self.pace.pause)
 
     async def _change(self, counted: Counted, age: int) -> Outcome:
         response = await self.send(
@@ -214,7 +230,7 @@ class Clients:
             if found is not None and found.status_code == 200:
                 counted.see(found.json()["version"], found.json()["age"])
                 return True
-            await asyncio.sleep(self._pause)
+            await asyncio.sleep(self.pace.pause)
         return False
 
     async def _transfer(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.clients import PAUSES, Clients
+from tests.faults.clients import PACES, Clients
 from tests.faults.faults import FAULTS, Fault
 from tests.faults.ledger import COUNTER, Outcome
 from tests.faults.stack import BOUND, SECRET, Stack
@@ -30,7 +30,7 @@ SLACK = 10.0
 def test_fault(stack: Stack, fault: str, seed: int, form: str, record_property: Callable[[str, object], None]) -> None:
     happening = FAULTS[fault]
     before, descriptors = stack.tables().balances[COUNTER], stack.descriptors()
-    clients = Clients(stack.live.url, seed, PAUSES[form])
+    clients = Clients(stack.live.url, seed, PACES[form])
     recovery, watch, happened = stack.run(_let_happen(stack, clients, happening))
     stack.wait_until_complete()
     leaked = stack.settle()

@@ -40,6 +40,14 @@ class Running:
             return [root, *root.children(recursive=True)]
         return []
 
+    def total(self, measured: Callable[[psutil.Process], float]) -> float:
+        """Sum up what is measured of the command and of all processes below it, but for those that end meanwhile."""
+        total = 0.0
+        for process in self.descendants():
+            with suppress(psutil.NoSuchProcess):
+                total += measured(process)
+        return total
+
     def wait_for(self, what: str, probe: Callable[[], T | None], seconds: float = 60) -> T:
         """Ask again and again until there is an answer; fail with the output when there is none in time."""
         deadline = time.monotonic() + seconds
