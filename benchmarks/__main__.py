@@ -11,9 +11,9 @@ from benchmarks.checks import DifferentError
 from benchmarks.contenders import WORKLOADS
 from benchmarks.generated import service_in
 from benchmarks.growth import measure_growth
+from benchmarks.interpreter import PythonMissingError
 from benchmarks.load import WrkMissingError
 from benchmarks.matrix import measure_matrix
-from benchmarks.peers.versions import PythonMissingError
 from benchmarks.profiling import measure_profile
 from benchmarks.rendering import measure_rendering
 from benchmarks.series import SERIES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import tempfile
@@ -11,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.markdown import listed, table
-from benchmarks.results import Spread, spread
+from benchmarks.markdown import listed, origin, table
+from benchmarks.results import Spread, spread, write_results
 from tests.harness.commands import CommandFailedError, clean_environment, last_lines
 
 
@@ -41,10 +40,8 @@ def timed(words: Sequence[str], folder: Path, output: Path | None = None) -> Cos
     return Cost(wall, usage.ru_utime + usage.ru_stime)
 
 
-def write_costs(name: str, machine: Mapping[str, str], costs: Costs, reference: str, folder: Path) -> None:
+def write_costs(name: str, machine: Mapping[str, str], costs: Costs, reference: str) -> None:
     """Write ``NAME.md`` and ``NAME.json``, with the ratios of wall time to that of a task in the same rounds."""
-    text = json.dumps({"machine": machine, "costs": costs}, indent=1)
-    folder.joinpath(f"{name}.json").write_text(text + "\n", encoding="utf-8")
     header, rows = ["", f"ratio to the {reference}", "wall time", "CPU time"], []
     for task, rounds in costs.items():
         ratio = spread([own.wall / other.wall for own, other in zip(rounds, costs[reference], strict=True)])
@@ -52,13 +49,11 @@ def write_costs(name: str, machine: Mapping[str, str], costs: Costs, reference: 
         rows.append([task, _shown(ratio, ""), _shown(walls, " s"), _shown(cpus, " s")])
     lines = [
         f"# {name.capitalize()}\n",
-        f"Made by `uv run --group benchmarks python -m benchmarks {name}`; do not edit. What is measured, and how,",
-        "is in [the README](../README.md). Figures are medians of the rounds, the lowest and the highest in",
-        "parentheses.\n",
+        f"{origin(name)} Figures are medians of the rounds, the lowest and the highest in\nparentheses.\n",
         listed(machine),
         table(header, rows),
     ]
-    folder.joinpath(f"{name}.md").write_text("\n".join(lines), encoding="utf-8")
+    write_results(name, {"machine": machine, "costs": costs}, "\n".join(lines))
 
 
 def _shown(values: Spread | None, unit: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.contenders import Command, Contender, Start
+from benchmarks.interpreter import find_python
 from tests.harness.combinations import Combination, combinations
 from tests.harness.live_service import serving_command
 from tests.harness.rendering import Template
@@ -21,7 +22,7 @@ def generated(template: Template) -> list[Contender]:
 
 def service_in(folder: Path) -> Service:
     """A service that is not there before it is installed."""
-    return Service(folder / "service", folder / "environment")
+    return Service(folder / "service", folder / "environment", find_python())
 
 
 def install(template: Template, combination: Combination, service: Service) -> None:

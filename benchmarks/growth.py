@@ -18,8 +18,8 @@ from benchmarks.load import install_wrk
 from benchmarks.machine import describe
 from benchmarks.more_routes import add_routes
 from benchmarks.progress import Progress
-from benchmarks.results import RESULTS, Measurement
-from benchmarks.series import SERIES, WORKLOADS, Growth, Point, plot_series, write_growth
+from benchmarks.results import RESULTS, Measurement, write_results
+from benchmarks.series import SERIES, WORKLOADS, Growth, Point, plot_series, report_of
 from benchmarks.serving import Served, serve
 from benchmarks.workloads import TITLES, Timing, measure
 from tests.harness.combinations import combinations
@@ -57,10 +57,8 @@ def measure_growth(options: argparse.Namespace) -> None:
             growth.points[name] = _series(
                 name, _Setting(arena, template, service, contenders), rounds, timing, progress
             )
-            RESULTS.mkdir(exist_ok=True)
-            growth.save(RESULTS / "growth.json")
+            write_results("growth", dataclasses.asdict(growth), report_of(growth))
             plot_series(name, growth.points[name], RESULTS / f"growth-{name}.png")
-            write_growth(growth, RESULTS / "growth.md")
     progress.say(f"written to {RESULTS}")
 
 

@@ -27,6 +27,7 @@ def describe(service: Service, database_url: str) -> dict[str, str]:
         ).fetchone()
     return {
         **describe_machine(),
+        "Python": service.run(service.program("python"), "--version").output.split()[-1],
         "PostgreSQL": f"{server}, on the same machine ({settings[0] if settings else ''})",
         "Load": _wrk_version(),
         "Libraries": _libraries(service),

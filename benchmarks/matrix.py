@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 import tempfile
@@ -13,8 +12,8 @@ from pathlib import Path
 
 from benchmarks.costs import Cost, timed
 from benchmarks.machine import describe_machine
-from benchmarks.markdown import listed, table
-from benchmarks.results import RESULTS
+from benchmarks.markdown import listed, origin, table
+from benchmarks.results import RESULTS, write_results
 from tests.harness.combinations import combinations
 from tests.harness.questions import ROOT
 from tests.harness.steps import STEPS
@@ -42,20 +41,16 @@ def measure_matrix(_options: argparse.Namespace) -> None:
         steps: dict[str, float] = defaultdict(float)
         for _, step, seconds in _STEP.findall(output.read_text(encoding="utf-8")):
             steps[step] += float(seconds)
-    RESULTS.mkdir(exist_ok=True)
-    _write(costs, steps, RESULTS)
+    _write(costs, steps)
     print(f"written to {RESULTS}", flush=True)
 
 
-def _write(costs: dict[int, Cost], steps: Mapping[str, float], folder: Path) -> None:
+def _write(costs: Mapping[int, Cost], steps: Mapping[str, float]) -> None:
     machine, first, last = describe_machine(), min(costs), max(costs)
     more = (costs[last].cpu - costs[first].cpu) / (last - first)
-    text = json.dumps({"machine": machine, "costs": costs, "steps": steps}, indent=1)
-    folder.joinpath("matrix.json").write_text(text + "\n", encoding="utf-8")
     lines = [
         "# The matrix\n",
-        "Made by `uv run --group benchmarks python -m benchmarks matrix`; do not edit. What is measured, and how, is",
-        "in [the README](../README.md).\n",
+        f"{origin('matrix')}\n",
         listed(machine),
         table(
             ["combinations", "wall time", "CPU time"],
@@ -67,4 +62,4 @@ def _write(costs: dict[int, Cost], steps: Mapping[str, float], folder: Path) -> 
             [[step, f"{steps[step]:.0f} s"] for step in STEPS],
         ),
     ]
-    folder.joinpath("matrix.md").write_text("\n".join(lines), encoding="utf-8")
+    write_results("matrix", {"machine": machine, "costs": costs, "steps": steps}, "\n".join(lines))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 import tempfile
@@ -20,9 +19,9 @@ from benchmarks.generated import generated, service_in
 from benchmarks.handwritten import reference
 from benchmarks.load import install_wrk
 from benchmarks.machine import describe
-from benchmarks.markdown import listed, table
+from benchmarks.markdown import listed, origin, table
 from benchmarks.progress import Progress
-from benchmarks.results import RESULTS
+from benchmarks.results import RESULTS, write_results
 from benchmarks.serving import Served, serve
 from benchmarks.workloads import TITLES, Timing, measure
 from tests.harness.commands import run
@@ -118,13 +117,9 @@ def _part(files: list[str]) -> str:
 
 def _write(machine: Mapping[str, str], costs: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
     """Write a table for each workload; ``costs`` has the microseconds of each part by workload and contender."""
-    RESULTS.mkdir(exist_ok=True)
-    text = json.dumps({"machine": machine, "microseconds": costs}, indent=1)
-    RESULTS.joinpath("profile.json").write_text(text + "\n", encoding="utf-8")
     lines = [
         "# Where the time of a request goes\n",
-        "Made by `uv run --group benchmarks python -m benchmarks profile`; do not edit. What is measured, and how,",
-        f"is in [the README](../README.md). Microseconds of processor time of one request, with {_CONNECTIONS}",
+        f"{origin('profile')} Microseconds of processor time of one request, with {_CONNECTIONS}",
         "connections, by whose code was at work.\n",
         listed(machine),
     ]
@@ -132,4 +127,4 @@ def _write(machine: Mapping[str, str], costs: Mapping[str, Mapping[str, Mapping[
         rows = [[part, *(f"{each.get(part, 0):.0f}" for each in contenders.values())] for part in (_LOOP, *_PARTS)]
         rows.append(["all", *(f"{sum(each.values()):.0f}" for each in contenders.values())])
         lines += [f"## {TITLES[name]}\n", table(["", *(f"`{each}`" for each in contenders)], rows)]
-    RESULTS.joinpath("profile.md").write_text("\n".join(lines), encoding="utf-8")
+    write_results("profile", {"machine": machine, "microseconds": costs}, "\n".join(lines))

@@ -75,8 +75,7 @@ def measure_rendering(options: argparse.Namespace) -> None:
                 costs[task.name].append(cost := task.run(place))
                 shutil.rmtree(place)
                 print(f"[{turn}/{rounds}] {task.name:<42} {cost.wall:7.2f} s  {cost.cpu:7.2f} CPU-s", flush=True)
-    RESULTS.mkdir(exist_ok=True)
-    write_costs("rendering", describe_machine(), costs, MINIMAL, RESULTS)
+    write_costs("rendering", describe_machine(), costs, MINIMAL)
     print(f"written to {RESULTS}", flush=True)
 
 

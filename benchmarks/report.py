@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from benchmarks.contenders import WORKLOADS
-from benchmarks.markdown import listed, table
+from benchmarks.markdown import listed, origin, table
 from benchmarks.results import Results, Spread, spread
 from benchmarks.targets import DEFAULT, highest_latency_ratio, lowest_ratio, targets
 from benchmarks.workloads import EXPORT, TITLES
@@ -13,8 +11,7 @@ from benchmarks.workloads import EXPORT, TITLES
 _INTRODUCTION = """\
 # Throughput of generated services
 
-Made by `uv run --group benchmarks python -m benchmarks`; do not edit. What is measured, and how, is in
-[the README](../README.md).
+{origin}
 
 Figures are ratios to **{reference}** in the same round: the median of {rounds} rounds, the lowest and the highest
 in parentheses. 1.00 is as fast, 0.50 half as fast. Absolute figures give the scale on this machine and no more.
@@ -23,18 +20,18 @@ in parentheses. 1.00 is as fast, 0.50 half as fast. Absolute figures give the sc
 """
 
 
-def write_report(results: Results, file: Path) -> None:
-    """Write the tables of a run."""
+def report_of(results: Results) -> str:
+    """Return the tables of a run."""
     rounds = len({each.turn for each in results.measurements})
     sections = [
-        _INTRODUCTION.format(reference=results.reference, rounds=rounds),
+        _INTRODUCTION.format(origin=origin("throughput"), reference=results.reference, rounds=rounds),
         listed(results.machine),
         _contenders(results),
         *(_workload(results, workload) for workload in WORKLOADS if results.connections(workload)),
         _footprints(results),
         _targets(results),
     ]
-    file.write_text("\n".join(section for section in sections if section), encoding="utf-8")
+    return "\n".join(section for section in sections if section)
 
 
 def _contenders(results: Results) -> str:

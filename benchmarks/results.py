@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 RESULTS = Path(__file__).with_name("results")
 """The folder that everything is written to."""
@@ -83,10 +83,6 @@ class Results:
     measurements: list[Measurement] = field(default_factory=list)
     footprints: list[Footprint] = field(default_factory=list)
 
-    def save(self, file: Path) -> None:
-        """Write them as JSON."""
-        file.write_text(json.dumps(dataclasses.asdict(self), indent=1) + "\n", encoding="utf-8")
-
     def of(self, contender: str, workload: str, connections: int) -> list[Measurement]:
         """The measurements of one row and column, round by round."""
         sought = (contender, workload, connections)
@@ -116,6 +112,13 @@ class Results:
                 if other.get(each.turn)
             ]
         )
+
+
+def write_results(name: str, measured: Mapping[str, Any], report: str) -> None:
+    """Write ``NAME.json`` with everything that was measured, and ``NAME.md`` with what it shows."""
+    RESULTS.mkdir(exist_ok=True)
+    RESULTS.joinpath(f"{name}.json").write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    RESULTS.joinpath(f"{name}.md").write_text(report, encoding="utf-8")
 
 
 def spread(values: list[float]) -> Spread | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 
-from benchmarks.markdown import listed, table
+from benchmarks.markdown import listed, origin, table
 from benchmarks.results import Measurement, Spread, spread
 from benchmarks.workloads import TITLES
 
@@ -25,11 +23,11 @@ SERIES: dict[str, tuple[int, ...]] = {
 }
 """What grows, and the values at which it is measured."""
 
-_INTRODUCTION = """\
+_INTRODUCTION = f"""\
 # How cost grows
 
-Made by `uv run --group benchmarks python -m benchmarks growth`; do not edit. What is measured, and how, is in
-[the README](../README.md). Figures are medians of the rounds, the lowest and the highest in parentheses.
+{origin("growth")} Figures are medians of the rounds, the lowest and the highest in
+parentheses.
 
 """
 
@@ -58,15 +56,11 @@ class Growth:
     machine: dict[str, str]
     points: dict[str, list[Point]] = field(default_factory=dict)
 
-    def save(self, file: Path) -> None:
-        """Write it as JSON."""
-        file.write_text(json.dumps(dataclasses.asdict(self), indent=1) + "\n", encoding="utf-8")
 
-
-def write_growth(growth: Growth, file: Path) -> None:
-    """Write the tables of all series."""
+def report_of(growth: Growth) -> str:
+    """Return the tables of all series."""
     sections = [_section(name, points) for name, points in growth.points.items()]
-    file.write_text(_INTRODUCTION + listed(growth.machine) + "".join(sections), encoding="utf-8")
+    return _INTRODUCTION + listed(growth.machine) + "".join(sections)
 
 
 def plot_series(name: str, points: Sequence[Point], file: Path) -> None:

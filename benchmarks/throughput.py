@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -19,8 +20,8 @@ from benchmarks.machine import describe
 from benchmarks.peers import peers
 from benchmarks.plots import plot
 from benchmarks.progress import Progress
-from benchmarks.report import write_report
-from benchmarks.results import RESULTS, Results
+from benchmarks.report import report_of
+from benchmarks.results import RESULTS, Results, write_results
 from benchmarks.rounds import Plan, play
 from benchmarks.workloads import EXPORT, Timing
 from tests.harness.rendering import Template
@@ -67,9 +68,7 @@ def _play(plan: Plan, arena: Arena, service: Service, progress: Progress) -> Non
 
 
 def _write(results: Results) -> None:
-    RESULTS.mkdir(exist_ok=True)
-    results.save(RESULTS / "throughput.json")
-    write_report(results, RESULTS / "throughput.md")
+    write_results("throughput", dataclasses.asdict(results), report_of(results))
     plot(results, RESULTS / "throughput.png")
 
 

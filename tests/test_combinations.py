@@ -101,9 +101,10 @@ class TestCombination:
 
     @pytest.mark.types
     @pytest.mark.slow
-    def test_types(self, installed: InstalledService) -> None:
+    def test_types(self, installed: InstalledService, environments: Environments) -> None:
         service = installed.get()
-        service.uv_run("mypy", "--cache-dir", str(service.environment / "mypy-cache"))
+        with environments.mypy_cache() as cache:
+            service.uv_run("mypy", "--cache-dir", str(cache))
 
     @pytest.mark.dependencies
     @pytest.mark.slow

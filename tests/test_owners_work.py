@@ -64,7 +64,8 @@ def test_suite_of_a_service_with_work_in_it_passes_after_the_update(
         service = Service(folder, environment)
         service.install()
         service.uv_run("ruff", "check")
-        service.uv_run("mypy", "--cache-dir", str(environment / "mypy-cache"))
+        with environments.mypy_cache() as cache:
+            service.uv_run("mypy", "--cache-dir", str(cache))
         own_server = {"TEST_DATABASE_URL": server_url()} if combination.uses_postgres else {}
         service.uv_run("pytest", "--no-cov", env=own_server)
 

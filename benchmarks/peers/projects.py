@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from benchmarks.peers.versions import find_python
+from benchmarks.interpreter import find_python
 from tests.harness.commands import run
 
 _TIMEOUT = 900  # seconds; one generator also installs its project and has pre-commit format it, twice
 
 
 def uv(*words: str, cwd: Path) -> None:
-    """Run uv with the peers' Python. Raises CommandFailedError."""
+    """Run uv with the Python of all contenders. Raises CommandFailedError."""
     variables = {
         "UV_PYTHON": find_python(),
         "UV_PYTHON_DOWNLOADS": "never",

@@ -139,8 +139,7 @@ async def test_thousand_requests_leave_no_task_no_open_file_and_no_connection_be
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0.001)
-    app = application(make_settings(database_pool_timeout=0.2, log_level="CRITICAL"))
-    app.include_router(router)
+    app = application(make_settings(database_pool_timeout=0.2, log_level="CRITICAL"), router)
     async with running(app) as service:
         database = service.database
         await insert_item(database, "taken")

@@ -31,8 +31,7 @@ def router() -> APIRouter:
 
 @pytest.fixture
 async def service(make_settings: MakeSettings, router: APIRouter) -> AsyncIterator[Running]:
-    app = application(make_settings())
-    app.include_router(router)
+    app = application(make_settings(), router)
     async with running(app) as service:
         yield service
 
@@ -188,8 +187,7 @@ async def test_body_that_turns_out_too_large_is_refused_in_a_later_attempt_too(
         for _ in range(3):
             yield b"x" * 40
 
-    app = application(make_settings(max_body_size=100))
-    app.include_router(router)
+    app = application(make_settings(max_body_size=100), router)
     async with running(app) as service, asyncio.timeout(30):
         assert_problem(await service.client.post("/probe", content=body()), 413)
     assert counted.attempts == 3
@@ -347,8 +345,7 @@ async def test_repeated_request_is_one_in_the_log_and_in_the_metrics(
 ) -> None:
     add_probe(router, collisions=2)
     with captured_output() as output:
-        app = application(make_settings(log_level="INFO"))
-        app.include_router(router)
+        app = application(make_settings(log_level="INFO"), router)
         async with running(app) as service:
             answer = await service.client.post("/probe")
             values = await samples(service.client)

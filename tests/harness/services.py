@@ -75,8 +75,8 @@ class Service:
 class Environments:
     """Environments in which services take turns, and which the next run finds again.
 
-    Each keeps its byte code and the findings of mypy, which saves more than half of the time. None keeps a package
-    that the service at hand does not declare: ``uv sync`` removes it.
+    Each keeps its byte code, and they share the findings of mypy, which saves more than half of the time. None keeps a
+    package that the service at hand does not declare: ``uv sync`` removes it.
     """
 
     folder: Path
@@ -96,3 +96,10 @@ class Environments:
             finally:
                 lock.release()
             return
+
+    @contextmanager
+    def mypy_cache(self) -> Iterator[Path]:
+        """What mypy has found out about libraries; only one process at a time may add to it."""
+        cache = self.folder / "mypy-cache"
+        with FileLock(f"{cache}.lock"):
+            yield cache

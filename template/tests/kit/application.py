@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import httpx2
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.database.sessions import Database
@@ -16,12 +16,13 @@ from app.settings import Settings
 from tests.kit import items
 
 
-def application(settings: Settings) -> FastAPI:
-    """Build the application, with the endpoints of `tests.kit.items` in front of its own."""
+def application(settings: Settings, *routers: APIRouter) -> FastAPI:
+    """Build the application, with a test's own endpoints and those of `tests.kit.items` in front of its own."""
     app = create_app(settings)
     routes = app.router.routes
     own = len(routes)
-    app.include_router(items.router)
+    for router in (*routers, items.router):
+        app.include_router(router)
     # What a request has to pass is worked out when the first one comes, which takes longer than most tests.
     routes[:] = [*routes[own:], *routes[:own]]
     return app

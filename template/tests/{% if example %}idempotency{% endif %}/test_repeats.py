@@ -75,9 +75,7 @@ def app(make_settings: MakeSettings) -> FastAPI:
 
 
 def with_parcels(make_settings: MakeSettings, **settings: object) -> FastAPI:
-    app = application(make_settings(**settings))
-    app.include_router(router)
-    app.include_router(careless)
+    app = application(make_settings(**settings), router, careless)
     SENT.clear()
     return app
 

@@ -1,0 +1,19 @@
+"""The Python that every contender runs on."""
+
+from tests.harness.interpreters import find_interpreter
+
+VERSIONS = ("3.13", "3.12")
+"""What the template and the other generators support, the newer one first."""
+
+
+class PythonMissingError(RuntimeError):
+    """None of the versions is installed."""
+
+
+def find_python() -> str:
+    """Where the first of these versions is that is installed. Raises PythonMissingError."""
+    for version in VERSIONS:
+        interpreter = find_interpreter(version)
+        if interpreter is not None:
+            return interpreter
+    raise PythonMissingError(f"The contenders need one of Python {', '.join(VERSIONS)}, and none is installed.")
