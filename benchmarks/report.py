@@ -13,8 +13,9 @@ _INTRODUCTION = """\
 
 {origin}
 
-Figures are ratios to **{reference}** in the same round: the median of {rounds} rounds, the lowest and the highest
-in parentheses. 1.00 is as fast, 0.50 half as fast. Absolute figures give the scale on this machine and no more.
+Figures are ratios to what **{reference}** served just before and after: the median of {rounds} rounds, the lowest and
+the highest in parentheses. 1.00 is as fast, 0.50 half as fast. Absolute figures give the scale on this machine and no
+more.
 
 ![Throughput by workload](throughput.png)
 """

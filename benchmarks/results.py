@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any, NamedTuple
 
 RESULTS = Path(__file__).with_name("results")
@@ -38,6 +38,16 @@ class Measurement:
     p50_ms: float | None = None
     p99_ms: float | None = None
     growth: float | None = None
+
+
+def served(measurement: Measurement) -> float | None:
+    """The throughput."""
+    return measurement.per_second
+
+
+def slowest(measurement: Measurement) -> float | None:
+    """The 99th percentile of the latencies."""
+    return measurement.p99_ms
 
 
 @dataclass(frozen=True)
@@ -85,8 +95,7 @@ class Results:
 
     def of(self, contender: str, workload: str, connections: int) -> list[Measurement]:
         """The measurements of one row and column, round by round."""
-        sought = (contender, workload, connections)
-        return [each for each in self.measurements if (each.contender, each.workload, each.connections) == sought]
+        return [each for each in self._under(workload, connections) if each.contender == contender]
 
     def connections(self, workload: str) -> list[int]:
         """The numbers of connections at which a workload was measured, the lowest first."""
@@ -101,17 +110,30 @@ class Results:
 
         None if one of them was not measured, or has errors.
         """
-        to = to or self.reference
-        if self.errors(contender, workload, connections) or self.errors(to, workload, connections):
-            return None
-        other = {each.turn: each.per_second for each in self.of(to, workload, connections)}
-        return spread(
-            [
-                each.per_second / other[each.turn]
-                for each in self.of(contender, workload, connections)
-                if other.get(each.turn)
-            ]
-        )
+        own = self.shares(contender, workload, connections)
+        others = self.shares(to or self.reference, workload, connections)
+        return spread([own[turn] / others[turn] for turn in own.keys() & others.keys() if others[turn]])
+
+    def shares(
+        self, contender: str, workload: str, connections: int, value: Callable[[Measurement], float | None] = served
+    ) -> dict[int, float]:
+        """A contender's value by that of the reference just before and after, for each round; none with errors."""
+        if self.errors(contender, workload, connections) or self.errors(self.reference, workload, connections):
+            return {}
+        shares = {}
+        for turn in {each.turn for each in self.of(contender, workload, connections)}:
+            measured = [each for each in self._under(workload, connections) if each.turn == turn]
+            at = next(index for index, each in enumerate(measured) if each.contender == contender)
+            before = [each for each in measured[: at + 1] if each.contender == self.reference][-1:]
+            after = [each for each in measured[at:] if each.contender == self.reference][:1]
+            own, others = value(measured[at]), [found for each in before + after if (found := value(each))]
+            if own is not None and others:
+                shares[turn] = own / mean(others)
+        return shares
+
+    def _under(self, workload: str, connections: int) -> list[Measurement]:
+        """The measurements under one load, in the order in which they were made."""
+        return [each for each in self.measurements if (each.workload, each.connections) == (workload, connections)]
 
 
 def write_results(name: str, measured: Mapping[str, Any], report: str) -> None:

@@ -1,4 +1,4 @@
-"""Rounds: within each, all contenders take turns at every load, so that what disturbs one disturbs its neighbours."""
+"""Rounds: within each, all contenders take turns at every load, and the reference has a turn again and again."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from benchmarks.arena import Arena
 from benchmarks.contenders import Contender
 from benchmarks.database import EXPORTED_HEROES, reset
 from benchmarks.exports import read_export
+from benchmarks.handwritten import REFERENCE
 from benchmarks.progress import Progress
 from benchmarks.results import Footprint, Measurement, Results
 from benchmarks.serving import serve
 from benchmarks.workloads import EXPORT, LOADS, TITLES, Timing, measure
+
+_HEAT = 3
+"""How many contenders have their turns between two of the reference."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class Plan:
     """What is to be measured.
 
     Attributes:
-        contenders: In the order of the tables.
+        contenders: In the order of the tables, the reference among them.
         workloads: Their names.
         connections: How many clients ask at the same time.
         rounds: How often.
@@ -48,12 +52,22 @@ class Plan:
     def steps(self) -> int:
         """How many measurements that makes."""
         loads = [name for name, _ in self.loads()] + [name for name in self.workloads if name == EXPORT]
-        return self.rounds * sum(name in each.workloads for each in self.contenders for name in loads)
+        return self.rounds * sum(len(self.turns(1, name)) for name in loads)
 
     def turns(self, number: int, workload: str) -> list[Contender]:
-        """Who takes part, in the order of a round; every other one goes backwards, because machines slow down."""
-        chosen = [each for each in self.contenders if workload in each.workloads]
-        return chosen if number % 2 else chosen[::-1]
+        """Who takes part, in the order of a round; every other one goes backwards.
+
+        The reference comes first, last, and after every few others: a shared machine is fast in one minute and slow in
+        the next, so what others serve has to be compared with what the reference served just before and after.
+        """
+        reference = next(each for each in self.contenders if each.name == REFERENCE)
+        others = [each for each in self.contenders if each is not reference and workload in each.workloads]
+        if number % 2 == 0:
+            others.reverse()
+        turns = [reference]
+        for first in range(0, len(others), _HEAT):
+            turns += [*others[first : first + _HEAT], reference]
+        return turns
 
 
 def play(plan: Plan, number: int, arena: Arena, results: Results, progress: Progress) -> None:

@@ -7,7 +7,7 @@ from statistics import median
 
 from benchmarks.contenders import WORKLOADS
 from benchmarks.handwritten import REFERENCE
-from benchmarks.results import Results
+from benchmarks.results import Results, slowest
 from benchmarks.workloads import EXPORT
 
 DEFAULT = "asyncpg-queue-repository"
@@ -65,11 +65,5 @@ def lowest_ratio(results: Results, target: Target, workload: str) -> float | Non
 
 def highest_latency_ratio(results: Results, workload: str) -> float | None:
     """The default's 99th percentile by that of the reference at many connections; at most 1 is the target."""
-    if any(results.errors(name, workload, _MANY_CONNECTIONS) for name in (DEFAULT, REFERENCE)):
-        return None
-    own, reference = (
-        {each.turn: each.p99_ms for each in results.of(name, workload, _MANY_CONNECTIONS) if each.p99_ms}
-        for name in (DEFAULT, REFERENCE)
-    )
-    ratios = [own[turn] / reference[turn] for turn in own.keys() & reference.keys()]
-    return median(ratios) if ratios else None
+    shares = results.shares(DEFAULT, workload, _MANY_CONNECTIONS, slowest)
+    return median(shares.values()) if shares else None

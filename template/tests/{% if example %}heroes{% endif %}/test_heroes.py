@@ -11,6 +11,7 @@ from app.heroes.models import Hero
 from tests.kit.application import Running
 from tests.kit.problems import assert_problem
 from tests.kit.statements import statements_seen
+from tests.kit.tasks import tasks_seen
 
 VISIBLE = {"id", "name", "age", "team_id", "version", "created_at", "updated_at"}
 TOMMY = "Tommy Sharp"
@@ -220,27 +221,28 @@ async def test_other_methods_are_refused(client: httpx2.AsyncClient) -> None:
         assert "GET" in answer.headers["Allow"]
 
 
+# The cost is how many statements, and how many tasks besides the request's own.
 @pytest.mark.parametrize(
-    ("method", "path", "body", "statements"),
+    ("method", "path", "body", "cost"),
     [
-        ("GET", "/heroes/1", None, 1),
-        ("GET", "/heroes", None, 1),
-        ("GET", "/heroes/export", None, 1),
-        ("GET", "/heroes/1/events", None, 1),
-        ("GET", "/teams/1", None, 2),
-        ("POST", "/heroes/bulk", [HERO] * 100, 1),
+        ("GET", "/heroes/1", None, (1, 0)),
+        ("GET", "/heroes", None, (1, 0)),
+        ("GET", "/heroes/export", None, (1, 2)),
+        ("GET", "/heroes/1/events", None, (1, 0)),
+        ("GET", "/teams/1", None, (2, 1)),
+        ("POST", "/heroes/bulk", [HERO] * 100, (1, 1)),
         # With the event that is recorded after the answer.
-        ("POST", "/heroes", HERO, 2),
-        ("PATCH", "/heroes/1", {"age": 48}, 3),
-        ("DELETE", "/heroes/1", None, 3),
+        ("POST", "/heroes", HERO, (2, 0)),
+        ("PATCH", "/heroes/1", {"age": 48}, (3, 0)),
+        ("DELETE", "/heroes/1", None, (3, 0)),
     ],
 )
-async def test_request_takes_as_many_statements_as_it_must(
-    service: Running, method: str, path: str, body: Any, statements: int
+async def test_request_takes_as_many_statements_and_tasks_as_it_must(
+    service: Running, method: str, path: str, body: Any, cost: tuple[int, int]
 ) -> None:
     await make_hero(service.client, team_id=await make_team(service.client))
-    with statements_seen(about=" ") as seen:
+    with statements_seen(about=" ") as seen, tasks_seen() as started:
         answer = await service.client.request(method, path, json=body)
     assert answer.is_success
     asked = [statement for statement in seen if "set_config" not in statement and not statement.startswith("BEGIN")]
-    assert len(asked) == statements, asked
+    assert (len(asked), len(started)) == cost, [*asked, *started]
