@@ -237,9 +237,15 @@ async def _latency(stack: Stack, clients: Clients) -> None:
 
 
 @fault("connections half-open")
-async def _half_open(stack: Stack, _clients: Clients) -> None:
+async def _half_open(stack: Stack, clients: Clients) -> None:
     assert stack.network is not None
-    await stack.network.forget()
+    deadline = time.monotonic() + 10
+    # Where none is kept, there is one only at moments.
+    while not await stack.network.forget():
+        if time.monotonic() > deadline:
+            clients.ledger.problems.append("there was no connection to lose")
+            return
+        await asyncio.sleep(0.005)
 
 
 # --- The service and PgBouncer ------------------------------------------------------------------------------------

@@ -62,14 +62,17 @@ class Link:
         for end in self.ends:
             end.hold()
 
-    async def forget(self) -> None:
-        """Lose the connections that there are, of which only the target is told: half-open ones remain."""
+    async def forget(self) -> int:
+        """Lose the connections that there are, of which only the target is told: half-open ones remain. Count them."""
         await self._stop_connecting()
+        lost = 0
         for end in self.ends:
             if end.far and end.other is not None:
                 end.other.other = None
                 end.other = None
                 end.reset()
+                lost += 1
+        return lost
 
     async def close(self) -> None:
         """End all connections, the forgotten ones too."""
