@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -53,6 +54,8 @@ def main() -> None:
     if options.list:
         _list()
         return
+    # Whoever ends the run finds no folder and no server left, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(128 + signal.SIGTERM))
     try:
         # One server for all parts: its modules can be loaded only once in a process.
         with tempfile.TemporaryDirectory(prefix="template-benchmarks-") as folder, shared_postgres(Path(folder)):
