@@ -51,12 +51,12 @@ def main() -> None:
     # With `choices`, argparse of Python 3.11 would refuse to be given none.
     if unknown := [part for part in options.parts if part not in PARTS]:
         parser.error(f"there is no part {', '.join(unknown)}; choose from {', '.join(PARTS)}")
-    if options.list:
-        _list()
-        return
     # Whoever ends the run finds no folder and no server left, as after Ctrl-C.
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(128 + signal.SIGTERM))
     try:
+        if options.list:
+            _list()
+            return
         # One server for all parts: its modules can be loaded only once in a process.
         with tempfile.TemporaryDirectory(prefix="template-benchmarks-") as folder, shared_postgres(Path(folder)):
             for part in options.parts or PARTS:

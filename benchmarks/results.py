@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, median
@@ -38,16 +38,6 @@ class Measurement:
     p50_ms: float | None = None
     p99_ms: float | None = None
     growth: float | None = None
-
-
-def served(measurement: Measurement) -> float | None:
-    """The throughput."""
-    return measurement.per_second
-
-
-def slowest(measurement: Measurement) -> float | None:
-    """The 99th percentile of the latencies."""
-    return measurement.p99_ms
 
 
 @dataclass(frozen=True)
@@ -114,10 +104,8 @@ class Results:
         others = self.shares(to or self.reference, workload, connections)
         return spread([own[turn] / others[turn] for turn in own.keys() & others.keys() if others[turn]])
 
-    def shares(
-        self, contender: str, workload: str, connections: int, value: Callable[[Measurement], float | None] = served
-    ) -> dict[int, float]:
-        """A contender's value by that of the reference just before and after, for each round; none with errors."""
+    def shares(self, contender: str, workload: str, connections: int, what: str = "per_second") -> dict[int, float]:
+        """What a contender has, by what the reference has just before and after, for each round; none with errors."""
         if self.errors(contender, workload, connections) or self.errors(self.reference, workload, connections):
             return {}
         shares = {}
@@ -126,8 +114,8 @@ class Results:
             at = next(index for index, each in enumerate(measured) if each.contender == contender)
             before = [each for each in measured[: at + 1] if each.contender == self.reference][-1:]
             after = [each for each in measured[at:] if each.contender == self.reference][:1]
-            own, others = value(measured[at]), [found for each in before + after if (found := value(each))]
-            if own is not None and others:
+            own, others = getattr(measured[at], what), [getattr(each, what) for each in before + after]
+            if own is not None and all(others):
                 shares[turn] = own / mean(others)
         return shares
 
