@@ -53,7 +53,7 @@ _LOOP = "the loop: uvloop, sockets, asyncpg's protocol"
 def measure_profile(options: argparse.Namespace) -> None:
     """Profile each workload; write a table of what takes how much of a request."""
     install_wrk()
-    seconds = 2 if options.quick else 2 * options.seconds
+    seconds = 2 if options.quick else 5 * options.seconds
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="template-benchmarks-")))
         template, service = Template(folder), service_in(folder / "example")
@@ -77,7 +77,7 @@ def _profile(name: str, served: Served, arena: Arena, seconds: int, progress: Pr
 
     def load(turn: int) -> float:
         before = served.processor_seconds()
-        timing = Timing(seconds)
+        timing = Timing(seconds, longest=seconds)
         measured = measure(turn, name, served, arena, connections=_CONNECTIONS, timing=timing)
         progress.show(served.contender.name, TITLES[name], measured)
         # The warm-up has about as many requests in each of its seconds.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from benchmarks.arena import Arena
 from benchmarks.cursors import note_cursors
@@ -61,10 +62,29 @@ LOADS = {
 
 @dataclass(frozen=True)
 class Timing:
-    """How many seconds a measurement takes, and how many seconds of the same load come before."""
+    """How long measurements take.
+
+    wrk counts what is answered before it stops. If that is soon, most connections have had no answer yet, or only a
+    fast one; so each should have had some.
+
+    Attributes:
+        seconds: At least.
+        longest: Seconds at most, also if the answers take longer.
+        answers: How many there should be for each connection.
+        warm_up: Seconds of the same load before.
+    """
 
     seconds: int
+    longest: int = 15
+    answers: int = 5
     warm_up: int = 1
+
+    def seconds_for(self, connections: int, per_second: float) -> int:
+        """How long to measure a contender that gives so many answers in a second."""
+        if not per_second:
+            return max(self.seconds, self.longest)
+        needed = ceil(self.answers * connections / per_second)
+        return max(self.seconds, min(needed, self.longest))
 
 
 def measure(  # noqa: PLR0913 - all that a measurement depends on
@@ -83,9 +103,9 @@ def measure(  # noqa: PLR0913 - all that a measurement depends on
         prefixed = [served.contender.prefix, *words]
         return run_wrk(served.live.url, f"{name}.lua", prefixed, connections=connections, seconds=seconds)
 
-    run(workload.warm_up_arguments or workload.arguments, timing.warm_up)
+    warm_up = run(workload.warm_up_arguments or workload.arguments, timing.warm_up)
     served.wait_until_idle()
-    load = run(workload.arguments, timing.seconds)
+    load = run(workload.arguments, timing.seconds_for(connections, warm_up.per_second))
     return Measurement(
         turn=turn,
         contender=served.contender.name,
