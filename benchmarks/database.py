@@ -51,8 +51,6 @@ def reset(url: str, heroes: int = HEROES) -> None:
 
 
 def _fill_heroes(connection: psycopg.Connection, heroes: int) -> None:
-    # As if they came from another server, where the teams have been looked up: that takes longer than all the rest.
-    connection.execute("SET session_replication_role = replica")
     connection.execute(_FILL_HEROES.format(teams=TEAMS), [heroes])
     connection.execute("VACUUM ANALYZE hero, hero_event, team")
 

@@ -81,9 +81,7 @@ class Timing:
 
     def seconds_for(self, connections: int, per_second: float) -> int:
         """How long to measure a contender that gives so many answers in a second."""
-        if not per_second:
-            return max(self.seconds, self.longest)
-        needed = ceil(self.answers * connections / per_second)
+        needed = ceil(self.answers * connections / per_second) if per_second else self.longest
         return max(self.seconds, min(needed, self.longest))
 
 
