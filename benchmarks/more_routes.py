@@ -10,9 +10,9 @@ _EACH = 10
 _HEAD = '''"""More endpoints."""
 
 from app.http.fields import Identifier
-from fastapi import APIRouter
+from app.http.routing import PrefixRouter
 
-router = APIRouter(prefix="/more-{number}", tags=["more"])
+router = PrefixRouter(prefix="/more-{number}", tags=["more"])
 '''
 
 _ROUTE = '''

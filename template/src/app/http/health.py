@@ -2,15 +2,15 @@
 
 from typing import Literal
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.database.dependencies import CurrentDatabase
 from app.database.readiness import NotReadyError, check_readiness
 from app.http.problems import RETRY_AFTER_SECONDS, problem
+from app.http.routing import PrefixRouter
 
-router = APIRouter(prefix="/health", tags=["operations"])
+router = PrefixRouter(prefix="/health", tags=["operations"])
 
 
 class Health(BaseModel):

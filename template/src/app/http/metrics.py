@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric, SummaryMetricFamily
@@ -14,10 +14,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Scope
 
 from app.database.sessions import Database
+from app.http.routing import PrefixRouter
 
 _METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
-router = APIRouter(tags=["operations"])
+router = PrefixRouter(prefix="/metrics", tags=["operations"])
 
 
 class HttpMetrics:
@@ -81,7 +82,7 @@ class PoolCollector(Collector):
         )
 
 
-@router.get("/metrics", response_class=PlainTextResponse, summary="Metrics in Prometheus' text format")
+@router.get("", response_class=PlainTextResponse, summary="Metrics in Prometheus' text format")
 async def read_metrics(request: Request) -> Response:
     """Return the metrics of this process."""
     metrics: HttpMetrics = request.app.state.metrics
