@@ -23,6 +23,7 @@ class Load(NamedTuple):
     """What wrk counted.
 
     Attributes:
+        answers: How many there were.
         per_second: Answers in a second.
         p50_ms: The median of the latencies, in milliseconds.
         p99_ms: The latency that one of a hundred requests exceeds, in milliseconds.
@@ -30,6 +31,7 @@ class Load(NamedTuple):
         broken: Requests without an answer.
     """
 
+    answers: int
     per_second: float
     p50_ms: float
     p99_ms: float
@@ -55,6 +57,7 @@ def run_wrk(url: str, script: str, arguments: list[str], *, connections: int, se
     )
     counted = json.loads(result.output.rstrip().splitlines()[-1])
     return Load(
+        answers=counted["requests"],
         per_second=counted["requests"] / counted["seconds"],
         p50_ms=counted["p50_ms"],
         p99_ms=counted["p99_ms"],

@@ -24,8 +24,6 @@ _LEGEND = {
 }
 _INVALID = "invalid"
 _COLUMNS = 3
-_MEANT = 64
-"""The number of connections that is shown, if it was measured."""
 
 
 def plot(results: Results, file: Path) -> None:
@@ -52,8 +50,7 @@ def plot(results: Results, file: Path) -> None:
 
 
 def _panel(panel: Any, results: Results, workload: str) -> None:
-    measured = results.connections(workload)
-    connections = _MEANT if _MEANT in measured else measured[len(measured) // 2]
+    connections = results.usual_connections(workload)
     for row, (name, (kind, _)) in enumerate(results.contenders.items()):
         ratio = results.ratio(name, workload, connections)
         if results.errors(name, workload, connections):

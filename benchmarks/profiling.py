@@ -76,12 +76,10 @@ def _profile(name: str, served: Served, arena: Arena, seconds: int, progress: Pr
     """
 
     def load(turn: int) -> float:
-        before = served.processor_seconds()
         timing = Timing(seconds, longest=seconds)
         measured = measure(turn, name, served, arena, connections=_CONNECTIONS, timing=timing)
         progress.show(served.contender.name, TITLES[name], measured)
-        # The warm-up has about as many requests in each of its seconds.
-        return (served.processor_seconds() - before) / (measured.per_second * (timing.seconds + timing.warm_up))
+        return measured.processor_us or 0
 
     each = load(1)
     worker = max(served.live.process.descendants(), key=lambda process: sum(process.cpu_times()[:2]))
@@ -89,7 +87,7 @@ def _profile(name: str, served: Served, arena: Arena, seconds: int, progress: Pr
         profile = thread.submit(_samples, worker, seconds, arena.folder / f"{name}.profile")
         load(2)
         samples = profile.result()
-    return {part: each * number / samples.total() * 1e6 for part, number in samples.items()}
+    return {part: each * number / samples.total() for part, number in samples.items()}
 
 
 def _samples(worker: psutil.Process, seconds: int, file: Path) -> Counter[str]:

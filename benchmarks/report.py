@@ -5,8 +5,16 @@ from __future__ import annotations
 from benchmarks.contenders import WORKLOADS
 from benchmarks.markdown import listed, origin, table
 from benchmarks.results import Results, Spread, spread
-from benchmarks.targets import DEFAULT, highest_latency_ratio, lowest_ratio, targets
-from benchmarks.workloads import EXPORT, TITLES
+from benchmarks.targets import (
+    DEFAULT,
+    DIRECT,
+    REPOSITORY_COST,
+    highest_latency_ratio,
+    lowest_ratio,
+    processor_ratio,
+    targets,
+)
+from benchmarks.workloads import EXPORT, LOADS, TITLES
 
 _INTRODUCTION = """\
 # Throughput of generated services
@@ -29,6 +37,7 @@ def report_of(results: Results) -> str:
         listed(results.machine),
         _contenders(results),
         *(_workload(results, workload) for workload in WORKLOADS if results.connections(workload)),
+        _processor(results),
         _footprints(results),
         _targets(results),
     ]
@@ -89,6 +98,23 @@ def _ratio(ratio: Spread) -> str:
     return f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
 
 
+def _processor(results: Results) -> str:
+    workloads = [workload for workload in LOADS if results.connections(workload)]
+    rows = []
+    for name in results.contenders:
+        spreads = [spread(list(results.processor_us(name, workload).values())) for workload in workloads]
+        if any(spreads):
+            rows.append([f"`{name}`", *(f"{each.median:,.0f}" if each else "" for each in spreads)])
+    if not rows:
+        return ""
+    return (
+        "## Processor time\n\n"
+        "Microseconds that a contender's own process takes for an answer, with 64 connections (8 for a bulk insert).\n"
+        "They change less than throughput when others are busy on the machine.\n\n"
+        + table(["", *(TITLES[workload] for workload in workloads)], rows)
+    )
+
+
 def _footprints(results: Results) -> str:
     rows = []
     for name in results.contenders:
@@ -118,6 +144,10 @@ def _targets(results: Results) -> str:
     if any(latencies):
         title = f"p99 of `{DEFAULT}` at 256 connections is at most 1 of `{results.reference}`"
         rows.append([title, *(_verdict(ratio, met=ratio is not None and ratio <= 1) for ratio in latencies)])
+    times = [processor_ratio(results, workload) for workload in workloads]
+    if any(times):
+        title = f"processor time of `{DEFAULT}` is at most {REPOSITORY_COST:g} of `{DIRECT}`"
+        rows.append([title, *(_verdict(ratio, met=ratio is not None and ratio <= REPOSITORY_COST) for ratio in times)])
     if not rows:
         return ""
     return (

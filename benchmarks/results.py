@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 RESULTS = Path(__file__).with_name("results")
 """The folder that everything is written to."""
 
+_USUAL = 64
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -25,6 +27,7 @@ class Measurement:
         per_second: Answers, or rows of an export, in a second.
         p50_ms: The median of the latencies in milliseconds; none for an export.
         p99_ms: The latency that one of a hundred requests exceeds, in milliseconds; none for an export.
+        processor_us: Microseconds of processor time that the contender took for an answer; none for an export.
         errors: Requests that were refused or got no answer, or rows that did not come.
         growth: Megabytes of memory that an export took at the highest.
     """
@@ -37,6 +40,7 @@ class Measurement:
     errors: int
     p50_ms: float | None = None
     p99_ms: float | None = None
+    processor_us: float | None = None
     growth: float | None = None
 
 
@@ -91,6 +95,11 @@ class Results:
         """The numbers of connections at which a workload was measured, the lowest first."""
         return sorted({each.connections for each in self.measurements if each.workload == workload})
 
+    def usual_connections(self, workload: str) -> int:
+        """The number of connections that stands for all where only one is shown."""
+        measured = self.connections(workload)
+        return _USUAL if _USUAL in measured else measured[len(measured) // 2]
+
     def errors(self, contender: str, workload: str, connections: int) -> int:
         """How much went wrong; a ratio says nothing unless this is 0."""
         return sum(each.errors for each in self.of(contender, workload, connections))
@@ -103,6 +112,14 @@ class Results:
         own = self.shares(contender, workload, connections)
         others = self.shares(to or self.reference, workload, connections)
         return spread([own[turn] / others[turn] for turn in own.keys() & others.keys() if others[turn]])
+
+    def processor_us(self, contender: str, workload: str) -> dict[int, float]:
+        """The processor time of an answer at the usual number of connections, for each round; none with errors."""
+        connections = self.usual_connections(workload)
+        if self.errors(contender, workload, connections):
+            return {}
+        measured = self.of(contender, workload, connections)
+        return {each.turn: each.processor_us for each in measured if each.processor_us is not None}
 
     def shares(self, contender: str, workload: str, connections: int, what: str = "per_second") -> dict[int, float]:
         """What a contender has, by what the reference has just before and after, for each round; none with errors."""

@@ -11,6 +11,10 @@ from benchmarks.results import Results
 from benchmarks.workloads import EXPORT
 
 DEFAULT = "asyncpg-queue-repository"
+DIRECT = "asyncpg-queue-direct"
+REPOSITORY_COST = 1.03
+"""What repositories may cost: processor time, by that of queries beside the endpoints."""
+
 _REQUESTS = ("get", "list", "post", "patch")
 _READS, _WRITES = _REQUESTS[:2], _REQUESTS[2:]
 _MANY_CONNECTIONS = 256
@@ -40,7 +44,7 @@ def targets(results: Results) -> list[Target]:
         Target(DEFAULT, REFERENCE, 0.55, _READS),
         Target(DEFAULT, REFERENCE, 0.5, _WRITES),
         *(Target(DEFAULT, peer, 3) for peer in peers),
-        Target(DEFAULT, "asyncpg-queue-direct", 0.97),
+        Target(DEFAULT, DIRECT, 0.97),
         Target("psycopg-queue-repository", DEFAULT, 0.75),
         Target("asyncpg-pgbouncer-repository", DEFAULT, 0.75),
         Target("psycopg-pgbouncer-repository", "psycopg-queue-repository", 0.75),
@@ -67,3 +71,9 @@ def highest_latency_ratio(results: Results, workload: str) -> float | None:
     """The default's 99th percentile by that of the reference at many connections; at most 1 is the target."""
     shares = results.shares(DEFAULT, workload, _MANY_CONNECTIONS, "p99_ms")
     return median(shares.values()) if shares else None
+
+
+def processor_ratio(results: Results, workload: str) -> float | None:
+    """The default's processor time for an answer by that of the same service without repositories."""
+    own, others = (results.processor_us(name, workload) for name in (DEFAULT, DIRECT))
+    return median(own[turn] / others[turn] for turn in own.keys() & others.keys()) if own and others else None

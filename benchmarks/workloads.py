@@ -103,7 +103,9 @@ def measure(  # noqa: PLR0913 - all that a measurement depends on
 
     warm_up = run(workload.warm_up_arguments or workload.arguments, timing.warm_up)
     served.wait_until_idle()
+    before = served.processor_seconds()
     load = run(workload.arguments, timing.seconds_for(connections, warm_up.per_second))
+    processor_seconds = served.processor_seconds() - before
     return Measurement(
         turn=turn,
         contender=served.contender.name,
@@ -113,4 +115,5 @@ def measure(  # noqa: PLR0913 - all that a measurement depends on
         errors=load.refused + load.broken,
         p50_ms=load.p50_ms,
         p99_ms=load.p99_ms,
+        processor_us=processor_seconds / load.answers * 1e6 if load.answers else None,
     )
