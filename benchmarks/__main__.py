@@ -12,6 +12,7 @@ from benchmarks.checks import DifferentError
 from benchmarks.contenders import WORKLOADS
 from benchmarks.generated import service_in
 from benchmarks.growth import measure_growth
+from benchmarks.inserts import measure_inserts
 from benchmarks.interpreter import PythonMissingError
 from benchmarks.load import WrkMissingError
 from benchmarks.matrix import measure_matrix
@@ -27,6 +28,7 @@ from tests.harness.servers import shared_postgres
 PARTS = {
     "throughput": measure_throughput,
     "growth": measure_growth,
+    "inserts": measure_inserts,
     "profile": measure_profile,
     "rendering": measure_rendering,
     "matrix": measure_matrix,

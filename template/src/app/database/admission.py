@@ -5,15 +5,16 @@ is served in order, nobody waits longer than the bound, and how long the wait wa
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from time import perf_counter
 
 from app.database.errors import PoolExhaustedError
 
 
 class Admission:
-    """Lets `limit` units of work in at once; the others wait up to `timeout` seconds, first come, first served."""
+    """Lets `limit` units of work in at once; the others wait up to `timeout` seconds, first come, first served.
+
+    A unit of work is a block: `async with admission:`.
+    """
 
     def __init__(self, limit: int, timeout: float) -> None:
         self.limit = limit
@@ -24,19 +25,18 @@ class Admission:
         self._timeout = timeout
         self._places = asyncio.Semaphore(limit)
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Hold a place while the block runs; raises PoolExhaustedError when none is free in time."""
+    async def __aenter__(self) -> None:
+        """Take a place; raises PoolExhaustedError when none is free in time."""
         if self._places.locked():
             await self._wait()
         else:
             await self._places.acquire()
         self.admitted += 1
-        try:
-            yield
-        finally:
-            self.admitted -= 1
-            self._places.release()
+
+    async def __aexit__(self, *_: object) -> None:
+        """Give the place back."""
+        self.admitted -= 1
+        self._places.release()
 
     async def _wait(self) -> None:
         started = perf_counter()

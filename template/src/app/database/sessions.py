@@ -72,7 +72,7 @@ class Database:
 
         It is atomic, and what it writes is stored when this returns. Rows hold columns: entities need a session.
         """
-        async with self.admission.place():
+        async with self.admission:
             # One switch to SQLAlchemy's synchronous side, where its own `AsyncConnection` makes one for each step.
             return await greenlet_spawn(self._execute, statement, parameters)
 
@@ -87,20 +87,20 @@ class Database:
 
         After the block the data is stored. Raises what the commit raises, such as a violated deferred constraint.
         """
-        async with self.admission.place(), self.write_sessions() as session, session.begin():
+        async with self.admission, self.write_sessions() as session, session.begin():
             yield session
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """Read without a transaction around it: each statement sees what is committed when it starts."""
-        async with self.admission.place(), self.read_sessions() as session:
+        async with self.admission, self.read_sessions() as session:
             yield session
             session.sync_session.flush()
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:
         """Read in one transaction that sees one state of the database throughout, as server-side cursors need."""
-        async with self.admission.place(), self.snapshot_sessions() as session:
+        async with self.admission, self.snapshot_sessions() as session:
             yield session
             session.sync_session.flush()
 

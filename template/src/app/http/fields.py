@@ -9,7 +9,7 @@ MAX_BIGINT: Final = 2**63 - 1
 
 
 def _refuse_coercion(value: object) -> object:
-    if isinstance(value, bool | str):
+    if isinstance(value, (bool, str)):
         raise PydanticCustomError("int_type", "Input should be a valid integer")
     return value
 
