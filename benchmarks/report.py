@@ -21,9 +21,9 @@ _INTRODUCTION = """\
 
 {origin}
 
-Figures are ratios to what **{reference}** served just before and after: the median of {rounds} rounds, the lowest and
-the highest in parentheses. 1.00 is as fast, 0.50 half as fast. Absolute figures give the scale on this machine and no
-more.
+Figures are ratios to what **{reference}** served just before and after: the median of the rounds ({rounds} in all), the
+lowest and the highest in parentheses. 1.00 is as fast, 0.50 half as fast. Absolute figures give the scale on this
+machine and no more.
 
 ![Throughput by workload](throughput.png)
 """
@@ -67,11 +67,13 @@ def _workload(results: Results, workload: str) -> str:
 
 
 def _load_cells(results: Results, contender: str, workload: str, connections: int) -> list[str]:
-    p99 = spread([each.p99_ms for each in results.of(contender, workload, connections) if each.p99_ms is not None])
-    return [
-        _throughput(results, contender, workload, connections),
-        "" if p99 is None else f"{p99.median:,.0f} ms",
-    ]
+    measured = results.of(contender, workload, connections)
+    p99, mean = spread([each.p99_ms or 0 for each in measured]), spread([each.mean_ms() for each in measured])
+    latency = ""
+    if p99 and mean:
+        # Some connections were never answered, and wrk knows the latencies of the others only.
+        latency = f"{p99.median:,.0f} ms" if p99.median >= mean.median else f"over {mean.median:,.0f} ms"
+    return [_throughput(results, contender, workload, connections), latency]
 
 
 def _export_cells(results: Results, contender: str, workload: str, connections: int) -> list[str]:

@@ -43,6 +43,10 @@ class Measurement:
     processor_us: float | None = None
     growth: float | None = None
 
+    def mean_ms(self) -> float:
+        """The mean latency, those included that were still waiting at the end: https://en.wikipedia.org/wiki/Little's_law."""
+        return 1000 * self.connections / self.per_second if self.per_second else 0
+
 
 @dataclass(frozen=True)
 class Footprint:
