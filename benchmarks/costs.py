@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.markdown import listed, origin, table
-from benchmarks.results import Spread, spread, write_results
+from benchmarks.results import spread, write_results
 from tests.harness.commands import CommandFailedError, clean_environment, last_lines
 
 
@@ -46,7 +46,8 @@ def write_costs(name: str, machine: Mapping[str, str], costs: Costs, reference: 
     for task, rounds in costs.items():
         ratio = spread([own.wall / other.wall for own, other in zip(rounds, costs[reference], strict=True)])
         walls, cpus = (spread([cost[field] for cost in rounds]) for field in (0, 1))
-        rows.append([task, _shown(ratio, ""), _shown(walls, " s"), _shown(cpus, " s")])
+        if ratio and walls and cpus:
+            rows.append([task, ratio.shown(), walls.shown(unit=" s"), cpus.shown(unit=" s")])
     lines = [
         f"# {name.capitalize()}\n",
         f"{origin(name)} Figures are medians of the rounds, the lowest and the highest in\nparentheses.\n",
@@ -54,7 +55,3 @@ def write_costs(name: str, machine: Mapping[str, str], costs: Costs, reference: 
         table(header, rows),
     ]
     write_results(name, {"machine": machine, "costs": costs}, "\n".join(lines))
-
-
-def _shown(values: Spread | None, unit: str) -> str:
-    return "" if values is None else f"{values.median:.2f}{unit} ({values.low:.2f} to {values.high:.2f})"

@@ -15,14 +15,11 @@ from benchmarks.generated import install, service_in
 from benchmarks.handwritten import install_drivers
 from benchmarks.machine import describe
 from benchmarks.markdown import listed, origin, table
-from benchmarks.results import RESULTS, write_results
+from benchmarks.results import RESULTS, spread, write_results
 from tests.harness.combinations import Combination, combinations
 from tests.harness.commands import run
 from tests.harness.questions import ROOT
 from tests.harness.rendering import Template
-
-REFERENCE = "Core `insert()` with a list"
-"""The way that the others are compared with."""
 
 _ROWS = (1_000, 10_000)
 _TURNS = 5
@@ -38,7 +35,7 @@ class Inserts:
     Attributes:
         driver: Its name.
         rows: How many at once.
-        seconds: What each way took, turn by turn.
+        seconds: What each way took, turn by turn; the first way is the one that the others are compared with.
     """
 
     driver: str
@@ -51,12 +48,12 @@ class Inserts:
         return f"{self.driver}, {self.rows:,} rows"
 
     def ratio(self, way: str) -> str:
-        """How fast one way is beside the reference in the same turn."""
-        own, others = self.seconds[way], self.seconds[REFERENCE]
-        if way == REFERENCE:
+        """How fast one way is beside the first in the same turn."""
+        own, first = self.seconds[way], next(iter(self.seconds.values()))
+        if own is first:
             return f"1 ({self.rows / median(own):,.0f}/s)"
-        ratios = [other / each for each, other in zip(own, others, strict=True)]
-        return f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        ratios = spread([other / each for each, other in zip(own, first, strict=True)])
+        return ratios.shown() if ratios else ""
 
 
 def measure_inserts(options: argparse.Namespace) -> None:

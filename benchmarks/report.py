@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.contenders import WORKLOADS
 from benchmarks.markdown import listed, origin, table
-from benchmarks.results import Results, Spread, spread
+from benchmarks.results import Results, spread
 from benchmarks.targets import (
     DEFAULT,
     DIRECT,
@@ -93,11 +93,7 @@ def _throughput(results: Results, contender: str, workload: str, connections: in
         return ""
     if contender == results.reference or ratio is None:
         return f"1 ({measured.median:,.0f}/s)" if ratio else f"{measured.median:,.0f}/s"
-    return _ratio(ratio)
-
-
-def _ratio(ratio: Spread) -> str:
-    return f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+    return ratio.shown()
 
 
 def _processor(results: Results) -> str:
@@ -109,11 +105,11 @@ def _processor(results: Results) -> str:
             rows.append([f"`{name}`", *(f"{each.median:,.0f}" if each else "" for each in spreads)])
     if not rows:
         return ""
+    header = [f"{TITLES[workload]}, {results.usual_connections(workload)} connections" for workload in workloads]
     return (
         "## Processor time\n\n"
-        "Microseconds that a contender's own process takes for an answer, with 64 connections (8 for a bulk insert).\n"
-        "They change less than throughput when others are busy on the machine.\n\n"
-        + table(["", *(TITLES[workload] for workload in workloads)], rows)
+        "Microseconds that a contender's own process takes for an answer. They change less than throughput when\n"
+        "others are busy on the machine.\n\n" + table(["", *header], rows)
     )
 
 

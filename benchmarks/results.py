@@ -13,6 +13,7 @@ RESULTS = Path(__file__).with_name("results")
 """The folder that everything is written to."""
 
 _USUAL = 64
+"""The number of connections that stands for all, if it was measured."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,10 @@ class Spread(NamedTuple):
     low: float
     high: float
 
+    def shown(self, form: str = ".2f", unit: str = "") -> str:
+        """The median, with the lowest and the highest in parentheses."""
+        return f"{self.median:{form}}{unit} ({self.low:{form}} to {self.high:{form}})"
+
 
 @dataclass
 class Results:
@@ -100,7 +105,7 @@ class Results:
         return sorted({each.connections for each in self.measurements if each.workload == workload})
 
     def usual_connections(self, workload: str) -> int:
-        """The number of connections that stands for all where only one is shown."""
+        """The number of connections at which a workload is shown where there is room for one only."""
         measured = self.connections(workload)
         return _USUAL if _USUAL in measured else measured[len(measured) // 2]
 

@@ -118,7 +118,7 @@ def _cells(points: Sequence[Point], contender: str, workload: str, value: int) -
     if errors:
         return f"**invalid: {errors:,} errors**", ""
     served, p99 = (_spread(points, contender, workload, value, what) for what in ("per_second", "p99_ms"))
-    return f"{served.median:,.0f} ({served.low:,.0f} to {served.high:,.0f})", f"{p99.median:,.0f} ms"
+    return served.shown(",.0f"), f"{p99.median:,.0f} ms"
 
 
 def _contenders(points: Sequence[Point]) -> list[str]:

@@ -18,10 +18,11 @@ from app.settings import load_settings
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from benchmarks.database import TEAMS
+
 Rows = list[dict[str, Any]]
 
 _COLUMNS = ("name", "secret_name", "age", "team_id", "version")
-_TEAMS = 100
 
 
 async def _add_all(session: AsyncSession, rows: Rows) -> None:
@@ -53,6 +54,7 @@ async def _copy(session: AsyncSession, rows: Rows) -> None:
             await copy.write_row(record)
 
 
+# What the others are compared with comes first.
 WAYS: dict[str, Callable[[AsyncSession, Rows], Awaitable[None]]] = {
     "Core `insert()` with a list": _by_core,
     "ORM `insert()` with a list": _by_orm,
@@ -65,7 +67,7 @@ WAYS: dict[str, Callable[[AsyncSession, Rows], Awaitable[None]]] = {
 async def main(number: int, rounds: int) -> None:
     """Insert so many rows in each way, in each round; a first round does not count."""
     rows = [
-        {"name": f"Hero {index}", "secret_name": f"Secret {index}", "age": index % 90, "team_id": index % _TEAMS + 1}
+        {"name": f"Hero {index}", "secret_name": f"Secret {index}", "age": index % 90, "team_id": index % TEAMS + 1}
         for index in range(number)
     ]
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
