@@ -139,14 +139,17 @@ class RunReport:
             if self._never_rendered:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def pytest_terminal_summary(self) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self) -> Generator[None, None, None]:
+        """Write the tables above the reasons for failures: these stand at the end, where a log is read first."""
         if not self._outcomes:
-            return
+            return (yield)
         self._write_table()
         for title, rows in self._tables.items():
             self._write_rows(title, rows)
         self._write_slowest()
         self._write_about_pgbouncer()
+        yield
         self._write_failures_of_the_run()
         wall, cpu = time.perf_counter() - self._started, process_cpu()
         self._terminal.write_line(f"\n{wall:.0f} s of wall time, {cpu:.0f} s of CPU time, {os.cpu_count()} CPUs")

@@ -129,7 +129,7 @@ async def serving(app: FastAPI) -> AsyncIterator[Served]:
         await server.shutdown()
 
 
-async def eventually(condition: Callable[[], bool], *, seconds: float = 30) -> None:
+async def eventually(condition: Callable[[], bool], *, seconds: float = 60) -> None:
     """Wait until the condition holds; raises TimeoutError after so many seconds."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what it asks about has no event to wait for

@@ -47,12 +47,13 @@ def copy_migrations(folder: Path) -> None:
 
 
 def add_migration(folder: Path, upgrade: str) -> None:
-    """Add a migration to a copy; `upgrade` is the body of its function."""
+    """Add a migration to a copy; `upgrade` is the body of its function, and may use `sa`, `op`, `time` and `Path`."""
     versions = folder / "src/app/migrations/versions"
     versions.mkdir(exist_ok=True)
     head = next(iter(head_revisions()), None)
     (versions / "added.py").write_text(
         "import time\n"
+        "from pathlib import Path\n"
         "import sqlalchemy as sa\n"
         "from alembic import op\n"
         f"revision, down_revision = 'added', {head!r}\n"
