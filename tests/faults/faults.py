@@ -229,7 +229,7 @@ async def _latency(stack: Stack, clients: Clients) -> None:
     stack.network.reset()
     # The first ones may have been under way.
     began = time.monotonic() + 0.7
-    while clients.last_acknowledged < began and time.monotonic() < began + 10:
+    while clients.last_acknowledged < began and time.monotonic() < began + 30:
         await asyncio.sleep(0.05)
     if clients.last_acknowledged < began:
         clients.ledger.problems.append("no write was acknowledged over a slow network")
@@ -239,7 +239,7 @@ async def _latency(stack: Stack, clients: Clients) -> None:
 @fault("connections half-open")
 async def _half_open(stack: Stack, clients: Clients) -> None:
     assert stack.network is not None
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     # Where none is kept, there is one only at moments.
     while not await stack.network.forget():
         if time.monotonic() > deadline:

@@ -12,7 +12,7 @@ import psutil
 RUN = "TEMPLATE_TESTS_RUN"
 """Environment variable that every process of a run inherits, whatever session or parent it has in the end."""
 
-GONE_WITHIN = 15.0  # seconds
+GONE_WITHIN = 60.0  # seconds
 
 
 def mark_this_run() -> None:
