@@ -55,12 +55,12 @@ def targets(results: Results) -> list[Target]:
     return [target for target in every if {target.contender, target.other} <= results.contenders.keys()]
 
 
-def lowest_ratio(results: Results, target: Target, workload: str) -> float | None:
-    """The ratio of the two at the number of connections where it is lowest; None if they were not both measured."""
+def lowest_ratio(results: Results, target: Target, workload: str) -> tuple[float, int] | None:
+    """The lowest ratio of the two, and with how many connections that is; None if they were not both measured."""
     if workload not in target.workloads:
         return None
     found = [
-        ratio.median
+        (ratio.median, connections)
         for connections in results.connections(workload)
         if (ratio := results.ratio(target.contender, workload, connections, to=target.other))
     ]
