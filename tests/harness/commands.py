@@ -16,8 +16,7 @@ from typing import IO, Any
 
 from tests.harness.questions import ROOT
 
-SHOWN_LINES = 60
-SHOWN_LINES_OF_A_HANG = 200  # where pytest says at which line each thread was
+SHOWN_LINES = 120  # as much as pytest prints of where the threads of a hanging test are
 
 _NOT_INHERITED = (
     # Settings of the service under test.
@@ -78,13 +77,10 @@ def run(
 
     if exit_code is not None and expected in (None, exit_code):
         return Result(output, exit_code)
-    if exit_code is None:
-        ending, shown = "was killed, it had not ended", SHOWN_LINES_OF_A_HANG
-    else:
-        ending, shown = f"exited with {exit_code}, not {expected},", SHOWN_LINES
+    ending = "was killed, it had not ended" if exit_code is None else f"exited with {exit_code}, not {expected},"
     raise CommandFailedError(
         f"the command {ending} after {time.perf_counter() - started:.1f} s. To repeat it:\n\n"
-        f"    {command_line(words, cwd, env or {})}\n\n{last_lines(output, shown)}"
+        f"    {command_line(words, cwd, env or {})}\n\n{last_lines(output)}"
     )
 
 
@@ -113,9 +109,9 @@ def command_line(words: list[str], cwd: Path, env: Mapping[str, str | Path]) -> 
     return f"cd {shlex.quote(str(cwd))} && {' '.join([*variables, shlex.join(words)])}"
 
 
-def last_lines(output: str, shown: int = SHOWN_LINES) -> str:
+def last_lines(output: str) -> str:
     """The end of an output, which is where the reason stands."""
     lines = output.rstrip().splitlines()
-    if len(lines) <= shown:
+    if len(lines) <= SHOWN_LINES:
         return "\n".join(lines) or "(no output)"
-    return "\n".join([f"... {len(lines) - shown} lines above, then:", *lines[-shown:]])
+    return "\n".join([f"... {len(lines) - SHOWN_LINES} lines above, then:", *lines[-SHOWN_LINES:]])
