@@ -2,22 +2,27 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Annotated
 
 import pytest
+from anyio import from_thread
 from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException, Request, Response
+from sqlalchemy import Connection, event, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from starlette.types import Message, Receive, Scope, Send
 
-from app.database.dependencies import CurrentDatabase, ReadSession
-from app.database.sessions import Database
+from app.database.commits import KEPT
+from app.database.dependencies import CurrentDatabase, ReadSession, WriteSession
+from app.database.sessions import Database, open_database
 from app.http.retries import RetryingRoute
 from app.http.streaming import JsonLinesResponse
 from tests.conftest import MakeSettings
 from tests.kit.application import Running, application, exchange, running
-from tests.kit.collisions import REASON, collide
-from tests.kit.items import insert_item
+from tests.kit.collisions import REASON, collide, collided, lost
+from tests.kit.items import Item, insert_alone, insert_item, names
 from tests.kit.metrics import samples
 from tests.kit.output import captured_output, log_lines
 from tests.kit.problems import assert_problem
@@ -355,3 +360,205 @@ async def test_repeated_request_is_one_in_the_log_and_in_the_metrics(
     labels = frozenset({("method", "POST"), ("route", "/probe")})
     assert values["http_request_duration_seconds_count", labels] == 1
     assert values["http_requests_total", labels | {("status", "200")}] == 1
+
+
+async def assert_given_up_at_once(service: Running, counted: Collisions, *, path: str = "/probe") -> None:
+    """Assert that a request which collides is not repeated, and that the client is told so."""
+    answer = await service.client.post(path)
+    assert_problem(answer, 503, kind="concurrent-change")
+    assert answer.headers["Retry-After"] == "1"
+    assert counted.attempts == 1
+    assert await retries(service) == {"given_up": 1}
+
+
+async def insert_in_a_task(database: Database, name: str) -> None:
+    await asyncio.create_task(insert_alone(database, name))
+
+
+async def insert_and_update(database: Database, name: str) -> None:
+    await insert_alone(database, name)
+    await database.execute(update(Item).where(Item.name == name).values(count=1))
+
+
+async def insert_as_text(database: Database, name: str) -> None:
+    await database.execute(text("INSERT INTO item (name, count, version) VALUES (:name, 0, 1)"), {"name": name})
+
+
+@pytest.mark.parametrize("commit", [insert_alone, insert_and_update, insert_as_text, insert_item, insert_in_a_task])
+async def test_request_that_has_committed_something_is_not_repeated(
+    service: Running, router: APIRouter, commit: Callable[[Database, str], Awaitable[None]]
+) -> None:
+    counted = Collisions(2)
+
+    @router.post("/probe")
+    async def probe(database: CurrentDatabase) -> None:
+        await commit(database, f"attempt {counted.attempts + 1}")
+        await counted(database)
+
+    await assert_given_up_at_once(service, counted)
+    assert {name for name in await names(service.database) if name.startswith("attempt")} == {"attempt 1"}
+
+
+async def test_commit_in_another_database_counts(
+    make_settings: MakeSettings, service: Running, router: APIRouter
+) -> None:
+    counted = Collisions(2)
+
+    @router.post("/probe")
+    async def probe(database: CurrentDatabase) -> None:
+        await insert_alone(second, f"attempt {counted.attempts + 1}")
+        await counted(database)
+
+    async with open_database(make_settings()) as second:
+        await assert_given_up_at_once(service, counted)
+
+
+async def test_commit_from_a_thread_counts(service: Running, router: APIRouter) -> None:
+    counted = Collisions(2)
+
+    @router.post("/probe")
+    def probe(database: CurrentDatabase) -> None:
+        from_thread.run(insert_alone, database, f"attempt {counted.attempts + 1}")
+        from_thread.run(counted, database)
+
+    await assert_given_up_at_once(service, counted)
+
+
+async def test_commit_that_another_task_is_about_to_make_counts(service: Running, router: APIRouter) -> None:
+    counted = Collisions(0)
+    collision = await collided(service.database)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    tasks: list[asyncio.Task[None]] = []
+
+    async def insert_slowly(database: Database) -> None:
+        async with database.transaction() as session:
+            session.add(Item(name=f"attempt {counted.attempts}"))
+            begun.set()
+            await go_on.wait()
+
+    @router.post("/probe")
+    async def probe(database: CurrentDatabase) -> None:
+        counted.attempts += 1
+        tasks.append(asyncio.create_task(insert_slowly(database)))
+        await begun.wait()
+        raise collision
+
+    await assert_given_up_at_once(service, counted)
+    go_on.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_commit_that_may_have_been_made_counts(service: Running, router: APIRouter) -> None:
+    counted = Collisions(2)
+
+    @router.post("/probe/{broken_off_by}")
+    async def probe(broken_off_by: str, database: CurrentDatabase) -> None:
+        with suppress(DBAPIError, asyncio.CancelledError):
+            async with database.transaction():
+                raise lost() if broken_off_by == "loss" else asyncio.CancelledError
+        await counted(database)
+
+    for path in ("/probe/loss", "/probe/cancellation"):
+        counted.attempts = 0
+        assert_problem(await service.client.post(path), 503, kind="concurrent-change")
+        assert counted.attempts == 1
+
+
+async def find_alone(database: Database) -> None:
+    await database.execute(select(Item.name).where(Item.id == 1))
+
+
+async def find_many_alone(database: Database) -> None:
+    for number in range(KEPT + 1):
+        await database.execute(select(Item.name).where(Item.id == number))
+
+
+async def read(database: Database) -> None:
+    async with database.read() as session, database.snapshot() as snapshot:
+        await session.execute(select(Item.name))
+        await snapshot.execute(select(Item.name))
+
+
+async def insert_twice(database: Database) -> None:
+    with pytest.raises(IntegrityError):
+        await database.execute(insert(Item).values([{"name": "twice"}, {"name": "twice"}]))
+    with pytest.raises(IntegrityError):
+        async with database.transaction() as session:
+            session.add_all([Item(name="twice"), Item(name="twice")])
+
+
+@pytest.mark.parametrize("work", [find_alone, find_many_alone, read, insert_twice])
+async def test_request_that_has_only_read_or_failed_to_write_is_repeated(
+    service: Running, router: APIRouter, work: Callable[[Database], Awaitable[None]]
+) -> None:
+    counted = Collisions(2)
+
+    @router.post("/probe")
+    async def probe(database: CurrentDatabase) -> None:
+        await work(database)
+        await counted(database)
+        await insert_alone(database, f"attempt {counted.attempts}")
+
+    assert (await service.client.post("/probe")).status_code == 200
+    assert {name for name in await names(service.database) if name.startswith("attempt")} == {"attempt 3"}
+    assert await retries(service) == {"repeated": 2}
+
+
+async def test_write_is_not_forgotten_among_many_reads(service: Running, router: APIRouter) -> None:
+    counted = Collisions(2)
+
+    @router.post("/probe")
+    async def probe(database: CurrentDatabase) -> None:
+        # It may write, for all that is known.
+        await database.execute(text("SELECT 1 AS number").columns())
+        await find_many_alone(database)
+        await counted(database)
+
+    await assert_given_up_at_once(service, counted)
+
+
+async def test_first_transaction_is_repeated_when_its_commit_collides(service: Running, router: APIRouter) -> None:
+    collision = await collided(service.database)
+    attempts = 0
+
+    def collide_at_commit(_session: object) -> None:
+        raise collision
+
+    @router.post("/probe")
+    async def probe(session: WriteSession) -> None:
+        nonlocal attempts
+        attempts += 1
+        session.add(Item(name=f"attempt {attempts}"))
+        await session.flush()
+        if attempts < 3:
+            event.listen(session.sync_session, "before_commit", collide_at_commit)
+
+    assert (await service.client.post("/probe")).status_code == 200
+    assert {name for name in await names(service.database) if name.startswith("attempt")} == {"attempt 3"}
+    assert await retries(service) == {"repeated": 2}
+
+
+async def test_first_statement_is_repeated_when_it_collides(
+    service: Running, router: APIRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collision = await collided(service.database)
+    begin_single = service.database.begin_single
+    attempts = 0
+
+    @contextmanager
+    def colliding() -> Iterator[Connection]:
+        if attempts < 3:
+            raise collision
+        with begin_single() as connection:
+            yield connection
+
+    @router.post("/probe")
+    async def probe(database: CurrentDatabase) -> None:
+        nonlocal attempts
+        attempts += 1
+        await insert_alone(database, f"attempt {attempts}")
+
+    monkeypatch.setattr(service.database, "begin_single", colliding)
+    assert (await service.client.post("/probe")).status_code == 200
+    assert {name for name in await names(service.database) if name.startswith("attempt")} == {"attempt 3"}
+    assert await retries(service) == {"repeated": 2}

@@ -8,9 +8,9 @@ from uuid import uuid4
 import httpx2
 import pytest
 from fastapi import APIRouter, BackgroundTasks, Body, Depends, FastAPI, Response
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import event, func, insert, select, text, update
 
-from app.database.dependencies import WriteSession
+from app.database.dependencies import CurrentDatabase, WriteSession
 from app.database.sessions import Database
 from app.http.etags import etag
 from app.idempotency.models import IdempotencyKey
@@ -18,7 +18,8 @@ from app.idempotency.routes import IdempotentRoute, Once, idempotent
 from app.idempotency.store import LIFETIME, SWEEP, claim
 from tests.conftest import MakeSettings
 from tests.kit.application import Running, application, exchange, running
-from tests.kit.items import Item, ItemCreate
+from tests.kit.collisions import collided
+from tests.kit.items import Item, ItemCreate, insert_item, names
 from tests.kit.problems import assert_problem
 from tests.kit.statements import statements_seen
 
@@ -301,3 +302,85 @@ async def test_header_is_documented(service: Running) -> None:
     (header,) = description["paths"]["/parcels"]["post"]["parameters"]
     assert (header["name"], header["in"], header["required"]) == ("Idempotency-Key", "header", False)
     assert "Idempotent-Replayed" in header["description"]
+
+
+WITH_AND_WITHOUT = pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "a"}], ids=["without key", "with key"])
+
+
+@pytest.mark.parametrize("statements", [0, 1, 2])
+@WITH_AND_WITHOUT
+async def test_request_is_repeated_only_while_it_has_committed_nothing(
+    make_settings: MakeSettings, headers: dict[str, str], statements: int
+) -> None:
+    colliding = APIRouter(route_class=IdempotentRoute)
+    attempts = 0
+
+    @colliding.post("/colliding")
+    async def collide_after_statements(once: Once) -> None:
+        nonlocal attempts
+        attempts += 1
+        await once.execute(select(Item.id))
+        for number in range(statements):
+            await once.execute(SEND, {"name": f"{number} of attempt {attempts}"})
+        if attempts < 3:
+            raise collision
+
+    async with running(application(make_settings(), colliding)) as service:
+        collision = await collided(service.database)
+        answer = await service.client.post("/colliding", headers=headers)
+        # With a key nothing is committed before the answer is stored.
+        if headers or not statements:
+            assert (answer.status_code, attempts) == (200, 3)
+        else:
+            assert_problem(answer, 503, kind="concurrent-change")
+            assert (answer.headers["Retry-After"], attempts) == ("1", 1)
+        expected = {f"{number} of attempt {attempts}" for number in range(statements)}
+        assert {name for name in await names(service.database) if "attempt" in name} == expected
+
+
+@WITH_AND_WITHOUT
+async def test_request_that_has_committed_a_transaction_besides_is_not_repeated(
+    make_settings: MakeSettings, headers: dict[str, str]
+) -> None:
+    colliding = APIRouter(route_class=IdempotentRoute)
+    attempts = 0
+
+    async def commit_besides(database: CurrentDatabase) -> None:
+        nonlocal attempts
+        attempts += 1
+        await insert_item(database, f"besides attempt {attempts}")
+
+    @colliding.post("/colliding", dependencies=[Depends(commit_besides)])
+    async def collide_after_a_transaction(_once: Once) -> None:
+        raise collision
+
+    async with running(application(make_settings(), colliding)) as service:
+        collision = await collided(service.database)
+        answer = await service.client.post("/colliding", headers=headers)
+        assert_problem(answer, 503, kind="concurrent-change")
+        assert (answer.headers["Retry-After"], attempts) == ("1", 1)
+        assert {name for name in await names(service.database) if "attempt" in name} == {"besides attempt 1"}
+        assert await count(service.database, IdempotencyKey) == 0
+
+
+@WITH_AND_WITHOUT
+async def test_request_whose_commit_collides_is_repeated(make_settings: MakeSettings, headers: dict[str, str]) -> None:
+    colliding = APIRouter(route_class=IdempotentRoute)
+    attempts = 0
+
+    def collide_at_commit(_session: object) -> None:
+        raise collision
+
+    @colliding.post("/colliding", dependencies=[Depends(idempotent)])
+    async def collide_at_the_end(session: WriteSession) -> None:
+        nonlocal attempts
+        attempts += 1
+        session.add(Item(name=f"attempt {attempts}"))
+        if attempts < 3:
+            event.listen(session.sync_session, "before_commit", collide_at_commit)
+
+    async with running(application(make_settings(), colliding)) as service:
+        collision = await collided(service.database)
+        assert (await service.client.post("/colliding", headers=headers)).status_code == 200
+        assert {name for name in await names(service.database) if "attempt" in name} == {"attempt 3"}
+        assert await count(service.database, IdempotencyKey) == len(headers)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.util import greenlet_spawn
 
 from app.database.admission import Admission
+from app.database.commits import Committing
 from app.database.engine import create_engines
 from app.database.errors import ReadOnlySessionError
 from app.database.pool import overflowing
@@ -73,8 +74,9 @@ class Database:
         It is atomic, and what it writes is stored when this returns. Rows hold columns: entities need a session.
         """
         async with self.admission:
-            # One switch to SQLAlchemy's synchronous side, where its own `AsyncConnection` makes one for each step.
-            return await greenlet_spawn(self._execute, statement, parameters)
+            with Committing(statement):
+                # One switch to SQLAlchemy's synchronous side, where its own `AsyncConnection` makes one for each step.
+                return await greenlet_spawn(self._execute, statement, parameters)
 
     def _execute(self, statement: Executable, parameters: Mapping[str, Any] | None) -> Sequence[AnyRow]:
         with self.begin_single() as connection:
@@ -87,8 +89,9 @@ class Database:
 
         After the block the data is stored. Raises what the commit raises, such as a violated deferred constraint.
         """
-        async with self.admission, self.write_sessions() as session, session.begin():
-            yield session
+        with Committing():
+            async with self.admission, self.write_sessions() as session, session.begin():
+                yield session
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:

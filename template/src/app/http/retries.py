@@ -8,6 +8,7 @@ import structlog
 from fastapi.routing import APIRoute
 from starlette.types import Message, Receive, Scope, Send
 
+from app.database.commits import Commits, current_commits
 from app.database.errors import collision
 from app.http.metrics import HttpMetrics
 
@@ -27,8 +28,11 @@ class RetryingRoute(APIRoute):
     """A route whose requests are done once more, from the start, when the database made them give way to others.
 
     Choose it with `APIRouter(route_class=RetryingRoute)`, and only for endpoints that change nothing outside of the
-    database's transaction: a mail that they send would be sent again. Background tasks are safe, because they start
-    after the response.
+    database: a mail that they send would be sent again. Background tasks are safe, because they start after the
+    response.
+
+    A request is repeated only while it has committed nothing. After a `Database.execute` that writes or a
+    `Database.transaction()` a collision is answered with 503 at once, because a repeat would store the same twice.
     """
 
     attempts: ClassVar[int] = 3
@@ -39,19 +43,24 @@ class RetryingRoute(APIRoute):
         # Changed in place and put back, so that a middleware sees what the last attempt has left in the state.
         kept = [(changing, dict(changing)) for changing in (scope, scope.setdefault("state", {}), scope["path_params"])]
         received: list[Message] = []
-        for attempt in range(1, self.attempts + 1):
-            scope[_ATTEMPTS_LEFT] = self.attempts - attempt
-            try:
-                await super().handle(scope, _replay(received, receive), send)
-            except RepeatRequestError:
-                for changed, before in kept:
-                    changed.clear()
-                    changed.update(before)
-                # The session has ended, so no connection waits along; a random pause, or the same ones meet again.
-                longest = min(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), LONGEST_PAUSE_SECONDS)
-                await asyncio.sleep(random.uniform(0, longest))  # noqa: S311 - no secret
-            else:
-                return
+        # One for all attempts: a task that one of them has left behind may commit during the next.
+        token = current_commits.set(Commits())
+        try:
+            for attempt in range(1, self.attempts + 1):
+                scope[_ATTEMPTS_LEFT] = self.attempts - attempt
+                try:
+                    await super().handle(scope, _replay(received, receive), send)
+                except RepeatRequestError:
+                    for changed, before in kept:
+                        changed.clear()
+                        changed.update(before)
+                    # The session has ended, so no connection waits along; a random pause, or the same ones meet again.
+                    longest = min(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), LONGEST_PAUSE_SECONDS)
+                    await asyncio.sleep(random.uniform(0, longest))  # noqa: S311 - no secret
+                else:
+                    return
+        finally:
+            current_commits.reset(token)
 
 
 def _replay(received: list[Message], receive: Receive) -> Receive:
@@ -69,7 +78,7 @@ def _replay(received: list[Message], receive: Receive) -> Receive:
 
 
 def repeat_if_allowed(scope: Scope, error: Exception) -> None:
-    """Raise RepeatRequestError if the error is a collision, and the request's route has an attempt left.
+    """Raise RepeatRequestError if the error is a collision, an attempt is left and nothing is committed.
 
     For exception handlers: they run when the request's sessions have ended, and never once a response has begun.
     """
@@ -77,8 +86,10 @@ def repeat_if_allowed(scope: Scope, error: Exception) -> None:
     reason = None if left is None else collision(error)
     if reason is None:
         return
+    commits = current_commits.get()
+    repeat = bool(left) and (commits is None or not commits.any())
     metrics: HttpMetrics = scope["app"].state.metrics
-    metrics.count_retry(scope, reason, "repeated" if left else "given_up")
-    if left:
+    metrics.count_retry(scope, reason, "repeated" if repeat else "given_up")
+    if repeat:
         log.info("request_repeated", reason=reason, attempts_left=left)
         raise RepeatRequestError from error

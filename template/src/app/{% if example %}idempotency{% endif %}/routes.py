@@ -57,7 +57,9 @@ class _RepeatedError(Exception):
 class IdempotentRoute(RetryingRoute):
     """A route that stores the answer of a request with a key before the commit.
 
-    As nothing outside of that transaction is changed, a request that collided with another may also be done once more.
+    A request that collided with another is done once more, as long as it has committed nothing. With a key that is
+    until the end, because all that it changes is in that transaction. Without one, `Once` commits each statement by
+    itself, and a collision after it is answered with 503.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
