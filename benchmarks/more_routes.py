@@ -9,10 +9,10 @@ _EACH = 10
 
 _HEAD = '''"""More endpoints."""
 
-from app.http.fields import Identifier
-from app.http.routing import PrefixRouter
+from app.kit.http.fields import Identifier
+from app.kit.routing import Router
 
-router = PrefixRouter(prefix="/more-{number}", tags=["more"])
+router = Router(prefix="/more-{number}", tags=["more"])
 '''
 
 _ROUTE = '''

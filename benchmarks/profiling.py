@@ -38,10 +38,10 @@ _PARTS = {
     "FastAPI, and pydantic called by it": r"(fastapi|pydantic)/",
     "SQLAlchemy": r"sqlalchemy/",
     "asyncpg": r"asyncpg/",
-    "structlog, and the service's logs": r"(structlog/|app/logs)",
-    "metrics": r"(prometheus_client/|app/http/metrics)",
-    "the service's middleware": r"app/http/",
-    "the service's database layer": r"app/database/",
+    "structlog, and the service's logs": r"(structlog/|app/kit/logs)",
+    "metrics": r"(prometheus_client/|app/kit/http/metrics)",
+    "the service's middleware and routes": r"app/kit/(http|idempotency|routing)",
+    "the service's database layer": r"app/kit/database/",
     "endpoints and queries": r"(app|apps)/",
 }
 """What a frame belongs to, by the first pattern that its file matches."""

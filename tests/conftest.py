@@ -13,6 +13,7 @@ import pytest
 from copier.errors import CopierError
 
 from tests.harness.combinations import combinations
+from tests.harness.kit import SharedRuns
 from tests.harness.leftovers import mark_this_run, remaining_processes
 from tests.harness.rendering import Template
 from tests.harness.report import RunReport, WorkerReport
@@ -33,6 +34,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption(
         "--every-coverage", action="store_true", help="measure the coverage of each suite, which takes as long again"
+    )
+    parser.addoption(
+        "--every-suite",
+        action="store_true",
+        help="run the tests of the kit for each combination, and not once for all in which the kit is the same",
     )
     parser.addoption(
         "--hostile-examples",
@@ -136,3 +142,9 @@ def environments(pytestconfig: pytest.Config, run_folder: Path) -> Environments:
     """The environments that services are installed to."""
     cache = getattr(pytestconfig, "cache", None)  # which may be switched off
     return Environments(run_folder if cache is None else cache.mkdir("environments"))
+
+
+@pytest.fixture(scope="session")
+def kit_runs(run_folder: Path) -> SharedRuns:
+    """The runs of the kit's tests, which combinations take over from each other."""
+    return SharedRuns(run_folder / "kit-runs")

@@ -8,8 +8,11 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +20,9 @@ from tests.harness import content
 from tests.harness.combinations import Combination, combinations, samples
 from tests.harness.commands import last_lines, run
 from tests.harness.interpreters import interpreter, version_for, versions
+from tests.harness.kit import SharedRuns, copy_without_owners_files, key_of, outcome_of
 from tests.harness.rendering import Template
-from tests.harness.report import COVERAGE
+from tests.harness.report import COVERAGE, KIT_COVERAGE, TAKEN_OVER
 from tests.harness.servers import find_pgbouncer, scratch_database, server_url
 from tests.harness.services import Environments, Service
 from tests.harness.steps import STEPS
@@ -56,12 +60,18 @@ def service(
     answers = combination.answers | {"python_version": lowest}
     folder = template.render_to(tmp_path_factory.mktemp("services") / str(combination), answers)
     with environments.borrow(f"{combination.driver}-{version}") as environment:
-        yield Service(folder, environment, interpreter(version))
+        yield Service(folder, environment, interpreter(version), answers=answers)
 
 
 @pytest.fixture(scope="class")
 def installed(service: Service) -> InstalledService:
     return InstalledService(service)
+
+
+@pytest.fixture
+def kit_alone(service: Service, template: Template, tmp_path: Path) -> Path:
+    """What is left of the service as it was rendered when all that is its owner's is gone."""
+    return copy_without_owners_files(template.render(service.answers), tmp_path / "kit")
 
 
 # In turns, because an environment serves one driver and one process at a time.
@@ -80,6 +90,7 @@ class TestCombination:
             *content.problems_of_any_render(service.folder),
             *content.problems_of_wording(service.folder),
             *content.problems_of_combination(service.folder, combination),
+            *content.problems_of_imports(service.folder),
         ]
         assert not problems, "\n".join(["the render holds what it should not:", *problems])
         expected = content.TOP_LEVEL | content.CI_ENTRIES["github"]
@@ -109,7 +120,7 @@ class TestCombination:
     @pytest.mark.dependencies
     @pytest.mark.slow
     def test_dependencies(self, installed: InstalledService) -> None:
-        installed.get().uv_run("deptry", ".")
+        installed.get().uv_run("poe", "deps")
 
     @pytest.mark.migrations
     @pytest.mark.slow
@@ -132,31 +143,85 @@ class TestCombination:
         record_property: Callable[[str, str], None],
         pytestconfig: pytest.Config,
     ) -> None:
-        """Run the service's own tests, for a few or by request for all with their coverage."""
+        """Run the owner's tests, for a few or by request for all with their coverage."""
         service = installed.get()
         with_coverage = pytestconfig.getoption("--every-coverage") or combination in samples()
-        variables: dict[str, str] = {}
-        if combination.uses_postgres:
-            variables["TEST_DATABASE_URL"] = server_url()
-        needs_pgbouncer = combination.pool == "pgbouncer"
-        if needs_pgbouncer and (find_pgbouncer() or "CI" in os.environ):
-            variables["REQUIRE_PGBOUNCER"] = "1"
-        options = [] if with_coverage else ["--no-cov"]
-        output = service.uv_run("pytest", *options, env=variables, timeout=SUITE_WITHIN).output
-        demands = {"tests that passed": r"\b\d+ passed\b"}
-        if with_coverage:
-            demands["a bound for the coverage"] = r"^Required test coverage of .* reached"
-        if "REQUIRE_PGBOUNCER" in variables:
-            demands["that it went through PgBouncer"] = r"^database: .*, behind PgBouncer in transaction mode$"
-        for what, pattern in demands.items():
-            assert re.search(pattern, output, re.MULTILINE), f"the suite does not show {what}:\n{last_lines(output)}"
-        if not needs_pgbouncer or "REQUIRE_PGBOUNCER" in variables:
-            left_out = re.search(r"\b\d+ (skipped|xfailed|deselected|warnings?)\b", output)
-            assert not left_out, f"the suite has {left_out[0]}:\n{last_lines(output)}"
-        assert service.project["tool"]["coverage"]["report"]["fail_under"] >= 95
-        assert service.project["tool"]["coverage"]["run"]["branch"] is True
-        for covered in re.findall(r"Total coverage: ([\d.]+%)", output):
-            record_property(COVERAGE, covered)
+        command = ("poe", "coverage") if with_coverage else ("pytest",)
+        output = service.uv_run(*command, env=_server_for(combination), timeout=SUITE_WITHIN).output
+        _check_output(output, combination, with_coverage=with_coverage)
+        _check_bound(service.project["tool"]["coverage"])
+        _record_coverage(record_property, COVERAGE, output)
+
+    @pytest.mark.kit
+    @pytest.mark.slow
+    def test_kit(
+        self,
+        combination: Combination,
+        installed: InstalledService,
+        kit_alone: Path,
+        kit_runs: SharedRuns,
+        request: pytest.FixtureRequest,
+    ) -> None:
+        """Run the kit's tests where nothing of the owner's is left, or take over what came of the very same files."""
+        alone = replace(installed.get(), folder=kit_alone)
+        # One of each driver and of each pool.
+        with_coverage = request.config.getoption("--every-coverage") or combination.group in {
+            each.group for each in samples()
+        }
+
+        def run_suite() -> str:
+            alone.install()
+            task = "coverage-kit" if with_coverage else "test-kit"
+            return alone.uv_run("poe", task, env=_server_for(combination), timeout=SUITE_WITHIN).output
+
+        if request.config.getoption("--every-suite"):
+            outcome = outcome_of(str(combination), run_suite)
+        else:
+            key = key_of(kit_alone, combination.driver, combination.pool, version_for(combination))
+            outcome = kit_runs.outcome(key, str(combination), run_suite)
+        record_property = request.getfixturevalue("record_property")
+        if outcome.combination != str(combination):
+            record_property(TAKEN_OVER, outcome.combination)
+        output = outcome.output_for(str(combination))
+        _check_output(output, combination, with_coverage=with_coverage)
+        _check_bound(
+            tomllib.loads(kit_alone.joinpath("kit_tests/coverage.toml").read_text("utf-8"))["tool"]["coverage"]
+        )
+        _record_coverage(record_property, KIT_COVERAGE, output)
+
+
+def _goes_through_pgbouncer(combination: Combination) -> bool:
+    return combination.pool == "pgbouncer" and bool(find_pgbouncer() or "CI" in os.environ)
+
+
+def _server_for(combination: Combination) -> dict[str, str]:
+    """The variables that name a suite its server."""
+    variables = {"TEST_DATABASE_URL": server_url()} if combination.uses_postgres else {}
+    return variables | ({"REQUIRE_PGBOUNCER": "1"} if _goes_through_pgbouncer(combination) else {})
+
+
+def _check_output(output: str, combination: Combination, *, with_coverage: bool) -> None:
+    """Check that a suite ran, and as a whole."""
+    demands = {"tests that passed": r"\b\d+ passed\b"}
+    if with_coverage:
+        demands["a bound for the coverage"] = r"^Required test coverage of .* reached"
+    if _goes_through_pgbouncer(combination):
+        demands["that it went through PgBouncer"] = r"^database: .*, behind PgBouncer in transaction mode$"
+    for what, pattern in demands.items():
+        assert re.search(pattern, output, re.MULTILINE), f"the suite does not show {what}:\n{last_lines(output)}"
+    if combination.pool != "pgbouncer" or _goes_through_pgbouncer(combination):
+        left_out = re.search(r"\b\d+ (skipped|xfailed|deselected|warnings?)\b", output)
+        assert not left_out, f"the suite has {left_out[0]}:\n{last_lines(output)}"
+
+
+def _check_bound(coverage: dict[str, Any]) -> None:
+    assert coverage["report"]["fail_under"] >= 95
+    assert coverage["run"]["branch"] is True
+
+
+def _record_coverage(record_property: Callable[[str, str], None], name: str, output: str) -> None:
+    for covered in re.findall(r"Total coverage: ([\d.]+%)", output):
+        record_property(name, covered)
 
 
 def _migrate(service: Service, url: str) -> str:

@@ -29,7 +29,7 @@ def test_suite_passes_on_the_lowest_versions(
     with environments.borrow(f"{combination.driver}-{OWN_VERSION}-lowest") as environment:
         service = Service(folder, environment)
         service.install("--resolution", "lowest-direct")
-        # What is covered does not depend on the versions.
-        service.uv_run(
-            "pytest", "--no-cov", env={"TEST_DATABASE_URL": server_url()} if combination.uses_postgres else {}
-        )
+        for tests in ("tests", "kit_tests"):
+            service.uv_run(
+                "pytest", tests, env={"TEST_DATABASE_URL": server_url()} if combination.uses_postgres else {}
+            )

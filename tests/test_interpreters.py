@@ -30,7 +30,8 @@ def test_code_is_the_same_for_every_lowest_version(version: str, template: Templ
         for path in content.files(usual)
         if path.read_bytes() != other.joinpath(path.relative_to(usual)).read_bytes()
     }
-    assert changed == {".copier-answers.yml", ".github/workflows/ci.yml", "Dockerfile", "pyproject.toml"}
+    workflows = {".github/workflows/ci.yml", ".github/workflows/kit.yml"}
+    assert changed == {".copier-answers.yml", "Dockerfile", "pyproject.toml", *workflows}
     projects = [tomllib.loads(folder.joinpath("pyproject.toml").read_text("utf-8")) for folder in (usual, other)]
     assert projects[1]["project"].pop("requires-python") == f">={version}"
     assert projects[0]["project"].pop("requires-python") == f">={versions()[0]}"

@@ -1,7 +1,7 @@
 """Where Copier itself loses an owner's work without a word: so that we know when that changes, and warn until then.
 
 ``devtools/hooks/switch_guard.py`` of a service finds the first before it happens. The second cannot be found from
-the service, so no release renames a file: see ``test_updates.py``.
+the service, so no release renames a file: see ``test_updates.py``. The one that did, 1.0, says so before an update.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.copier_cli import run_copier
+from tests.harness.next_releases import NEXT_TAGS, with_next_releases
+from tests.harness.releases import FIRST_TO_UPDATE_FROM, history
 from tests.harness.rendering import Template
 from tests.harness.snapshot import TAG, commit, commit_everything, git
 from tests.harness.updates import begin_service, signs_of_a_conflict, tree
@@ -31,15 +34,15 @@ def test_option_that_is_switched_off_takes_edited_files_with_it(template: Templa
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        pytest.param("src/app/logs.py", ("mv", "{}/logs.py", "{}/logging.py"), id="renamed"),
-        pytest.param("src/app/http/etags.py", ("rm", "--quiet", "{}/http/etags.py"), id="removed"),
+        pytest.param("src/app/kit/logs.py", ("mv", "{}/logs.py", "{}/logging.py"), id="renamed"),
+        pytest.param("src/app/kit/http/etags.py", ("rm", "--quiet", "{}/http/etags.py"), id="removed"),
     ],
 )
 @pytest.mark.updates
 def test_file_that_the_template_renames_or_removes_is_removed_with_its_edits(
     name: str, change: tuple[str, ...], template: Template, tmp_path: Path
 ) -> None:
-    future = _with_release(template, tmp_path, *(word.format("template/src/app") for word in change))
+    future = _with_release(template, tmp_path, *(word.format("template/src/app/kit") for word in change))
     service = begin_service(future, tmp_path / "service", {}, TAG)
     _edit(service, service / name)
 
@@ -62,3 +65,26 @@ def _with_release(template: Template, folder: Path, *git_command: str) -> Templa
     git(clone, *git_command)
     commit_everything(clone, "The next release", "v9999.1.0")
     return Template(folder, clone)
+
+
+@pytest.mark.updates
+def test_update_from_before_1_0_says_first_what_to_do_instead(template: Template, tmp_path: Path) -> None:
+    old = [release for release in history() if release.numbers < FIRST_TO_UPDATE_FROM][-1]
+    service = begin_service(template, tmp_path / "service", {}, old.tag)
+    printed = run_copier(["update", "--defaults", "--vcs-ref", TAG], service).output
+    message, _, _ = printed.partition("Updating to template version")
+    for advice in ("before 1.0", "src/app/kit", "git reset --hard", "beside this one", "CHANGELOG.md", old.tag):
+        assert advice in message
+
+
+@pytest.mark.parametrize("folder", ["service", "ser[vi]ce"])
+@pytest.mark.updates
+def test_update_from_1_0_or_later_says_nothing_of_that(folder: str, template: Template, tmp_path: Path) -> None:
+    future = with_next_releases(template, tmp_path)
+    service = begin_service(future, tmp_path / folder, {}, TAG)
+    # From within the service and from elsewhere.
+    for tag, words, here in zip(NEXT_TAGS, ([], [str(service)]), (service, tmp_path), strict=True):
+        ended = run_copier(["update", "--defaults", "--vcs-ref", tag, *words], here)
+        assert ended.exit_code == 0, ended.output
+        assert ended.output.partition("Updating to template version")[0].strip() == ""
+        commit(service, f"Update to {tag}")

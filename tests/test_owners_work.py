@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from tests.harness.combinations import Combination
-from tests.harness.first_months import do_what_the_changelog_asks, work_for_months
+from tests.harness.copier_cli import run_copier
+from tests.harness.first_months import work_for_months
 from tests.harness.interpreters import OWN_VERSION
 from tests.harness.next_releases import NEXT_TAGS, with_next_releases
-from tests.harness.releases import releases
+from tests.harness.releases import starting_points
 from tests.harness.rendering import Template
 from tests.harness.servers import server_url
 from tests.harness.services import Environments, Service
@@ -31,10 +34,9 @@ def test_work_on_any_release_is_what_it_would_be_on_a_new_service(
     combination: Combination, keep_example: bool, template: Template, tmp_path: Path
 ) -> None:
     expected = _expected(template, tmp_path, combination, TAG, keep_example=keep_example)
-    for release in releases():
-        service = _worked_on(template, tmp_path / release.tag, combination, release.tag, keep_example=keep_example)
+    for tag in starting_points():
+        service = _worked_on(template, tmp_path / tag, combination, tag, keep_example=keep_example)
         template.update(service)
-        do_what_the_changelog_asks(service, keep_example=keep_example)
         assert_updated(service, expected)
 
 
@@ -57,9 +59,9 @@ def test_releases_that_change_the_same_files_merge_one_after_the_other(
 def test_suite_of_a_service_with_work_in_it_passes_after_the_update(
     combination: Combination, keep_example: bool, template: Template, environments: Environments, tmp_path: Path
 ) -> None:
-    folder = _worked_on(template, tmp_path / "service", combination, releases()[0].tag, keep_example=keep_example)
-    template.update(folder)
-    do_what_the_changelog_asks(folder, keep_example=keep_example)
+    future = with_next_releases(template, tmp_path)
+    folder = _worked_on(future, tmp_path / "service", combination, starting_points()[0], keep_example=keep_example)
+    future.update(folder, NEXT_TAGS[-1])
     with environments.borrow(f"{combination.driver}-{OWN_VERSION}") as environment:
         service = Service(folder, environment)
         service.install()
@@ -67,7 +69,28 @@ def test_suite_of_a_service_with_work_in_it_passes_after_the_update(
         with environments.mypy_cache() as cache:
             service.uv_run("mypy", "--cache-dir", str(cache))
         own_server = {"TEST_DATABASE_URL": server_url()} if combination.uses_postgres else {}
-        service.uv_run("pytest", "--no-cov", env=own_server)
+        service.uv_run("pytest", env=own_server)
+
+
+@pytest.mark.parametrize("combination", [team.values[0] for team in TEAMS[:2]], ids=str)
+@pytest.mark.updates
+def test_example_goes_as_the_readme_says_and_nothing_of_the_owners_with_it(
+    combination: Combination, template: Template, tmp_path: Path
+) -> None:
+    """With the command that tells later updates of it, and these bring no part of it back."""
+    future = with_next_releases(template, tmp_path)
+    service = _worked_on(future, tmp_path / "service", combination, TAG, keep_example=False)
+    (line,) = re.findall(
+        r"^uvx (copier update .*example=false.*)$", service.joinpath("README.md").read_text("utf-8"), re.MULTILINE
+    )
+    ended = run_copier(shlex.split(line)[1:], service)
+    assert ended.exit_code == 0, ended.output
+    blank = Combination(combination.driver, combination.pool, combination.data_access, example=False)
+    for tag in (TAG, NEXT_TAGS[-1]):
+        if tag != TAG:
+            commit(service, "Update without the example")
+            future.update(service, tag)
+        assert_updated(service, _expected(future, tmp_path, blank, tag, keep_example=True))
 
 
 def _worked_on(template: Template, folder: Path, combination: Combination, tag: str, *, keep_example: bool) -> Path:

@@ -85,9 +85,7 @@ def test_workflows_pass_actionlint(renders: dict[Packaging, Path], pytestconfig:
 
 
 def test_workflows_match_their_schema(renders: dict[Packaging, Path]) -> None:
-    workflows = [
-        folder / ".github/workflows/ci.yml" for packaging, folder in renders.items() if packaging.ci == "github"
-    ]
+    workflows = [file for folder in renders.values() for file in folder.glob(".github/workflows/*.yml")]
     check_schema("vendor.github-workflows", [*OWN_WORKFLOWS, *workflows])
 
 

@@ -54,6 +54,13 @@ def test_readme_has_the_commands() -> None:
     assert "uv run poe dev" in README
 
 
+def test_readme_is_short_and_contributing_names_every_module() -> None:
+    assert len(README.splitlines()) < 120
+    contributing = ROOT.joinpath("CONTRIBUTING.md").read_text(encoding="utf-8")
+    modules = [path.name for path in ROOT.glob("tests/test_*.py")]
+    assert [name for name in modules if f"`{name}`" not in contributing] == []
+
+
 def test_readme_lists_every_question_and_every_choice() -> None:
     rows = {cells[1].strip(" `"): line for line in README.splitlines() if len(cells := line.split("|")) > 3}
     for name, question in questions().items():

@@ -10,9 +10,9 @@ import pytest
 
 from tests.harness.commands import run
 from tests.harness.questions import ROOT
-from tests.harness.releases import CHANGELOG, own_version, problems_of_changelog, releases
+from tests.harness.releases import CHANGELOG, history, own_version, problems_of_changelog, releases, starting_points
 from tests.harness.rendering import Template
-from tests.harness.snapshot import A_PERSON, commit, git
+from tests.harness.snapshot import A_PERSON, TAG, commit, git
 
 LINKS = """
 [Unreleased]: ../../compare/v1.2.0...HEAD
@@ -23,18 +23,24 @@ READY = f"# Changelog\n\n## [Unreleased]\n\n## [1.2.0] - 2026-01-31\n\n### Added
 
 
 def test_history_knows_the_releases() -> None:
-    assert next(release.version for release in releases()) == "0.1.0"
+    assert next(release.version for release in history()) == "0.1.0"
+
+
+def test_services_are_updated_from_1_0_on() -> None:
+    later = [release.tag for release in history() if not release.version.startswith("0.")]
+    assert [release.tag for release in releases()] == later
+    assert starting_points() == (later or [TAG])
 
 
 def test_tags_that_a_clone_has_are_on_the_commits_of_their_releases() -> None:
     tagged = {tag: git(ROOT, "rev-list", "-1", tag).strip() for tag in git(ROOT, "tag", "--list", "v*").split()}
-    assert tagged.items() <= {(release.tag, release.commit) for release in releases()}
+    assert tagged.items() <= {(release.tag, release.commit) for release in history()}
 
 
 def test_changelog_has_every_release_and_no_other() -> None:
     headings = re.findall(r"^## \[(\d.*?)\]", CHANGELOG.read_text(encoding="utf-8"), re.MULTILINE)
     # The newest may be the one that is being made.
-    versions = dict.fromkeys([*(release.version for release in releases()), *({own_version()} & set(headings))])
+    versions = dict.fromkeys([*(release.version for release in history()), *({own_version()} & set(headings))])
     assert headings == [*reversed(versions)]
 
 

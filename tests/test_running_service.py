@@ -18,6 +18,7 @@ import pytest
 
 from tests.harness.commands import run
 from tests.harness.interpreters import OWN_VERSION
+from tests.harness.live_service import migrate, serve, serving_command
 from tests.harness.processes import Running, data_folders, free_port, running, still_alive
 from tests.harness.questions import Answers
 from tests.harness.rendering import Template
@@ -53,6 +54,23 @@ def service(template: Template, public_folder: Path) -> Service:
 @pytest.fixture(scope="module")
 def sqlite_service(template: Template, public_folder: Path) -> Service:
     return _make(template, public_folder / "sqlite-service", {"driver": "aiosqlite"})
+
+
+@pytest.fixture(scope="module")
+def demanding_service(template: Template, public_folder: Path) -> Service:
+    """A service whose owner has added a setting that has no default, and has given it values where its files ask."""
+    service = _make(template, public_folder / "demanding-service", {"driver": "aiosqlite"})
+    for name, before, after in (
+        ("src/app/settings.py", '`SOME_NAME`."""\n', '`SOME_NAME`."""\n\n    api_key: str\n'),
+        ("tests/values.py", "= {}", '= {"api_key": "for tests"}'),
+    ):
+        file = service.folder / name
+        text = file.read_text(encoding="utf-8")
+        assert text.count(before) == 1, f"{name} has no place for a setting"
+        file.write_text(text.replace(before, after), encoding="utf-8")
+    with (service.folder / ".env.example").open("a", encoding="utf-8") as example:
+        example.write("API_KEY=for-development\n")
+    return service
 
 
 def _call(url: str, body: Any = None) -> tuple[int, Any]:
@@ -125,7 +143,9 @@ def test_every_check_passes(template: Template, environments: Environments, tmp_
 
 def test_suite_shares_its_own_server_among_processes(service: Service) -> None:
     """As whoever runs this: root in a container, a user elsewhere."""
-    output = service.uv_run("pytest", "-n", "2", "tests/test_transactions.py", "tests/test_health.py").output
+    output = service.uv_run(
+        "pytest", "-n", "2", "kit_tests/database/test_transactions.py", "kit_tests/http/test_health.py"
+    ).output
     assert "database: started from" in output
 
 
@@ -142,6 +162,44 @@ def test_killed_suite_leaves_no_server_and_no_data(service: Service) -> None:
         assert [folder for folder in folders if folder.exists()] == []
 
 
+def test_missing_setting_is_all_that_a_start_complains_of(demanding_service: Service) -> None:
+    in_development = {"PORT": str(free_port())}
+    for command, env in (
+        (serving_command(demanding_service, free_port()), {}),
+        (["uv", "run", "--no-sync", "poe", "dev"], in_development),
+    ):
+        result = demanding_service.run(*command, env=env, expected=None)
+        assert result.exit_code != 0
+        _, _, message = result.output.partition("The service cannot start, because its settings are not usable:\n")
+        assert message.splitlines() == ["  API_KEY: not set. `.env.example` shows what it looks like."]
+        assert "Traceback" not in result.output
+
+
+def test_migrations_need_no_setting_of_the_owner(demanding_service: Service) -> None:
+    demanding_service.uv_run("alembic", "upgrade", "head")
+    assert "(head)" in demanding_service.uv_run("alembic", "current").output
+
+
+def test_tests_of_the_owner_take_a_setting_from_their_values(demanding_service: Service) -> None:
+    assert " passed" in demanding_service.uv_run("pytest").output
+
+
+def test_tests_of_the_kit_need_no_setting_of_the_owner(demanding_service: Service) -> None:
+    assert " passed" in demanding_service.uv_run("pytest", "kit_tests").output
+
+
+def test_service_starts_with_the_values_of_its_example(demanding_service: Service) -> None:
+    """As in the job of CI that builds and starts the container."""
+    settings = demanding_service.folder / ".env"
+    shutil.copyfile(demanding_service.folder / ".env.example", settings)
+    try:
+        migrate(demanding_service, {})
+        with serve(demanding_service, {}) as live:
+            assert live.call("GET", "/heroes").status == 200
+    finally:
+        settings.unlink()
+
+
 def _interpreter_for_everyone() -> str | None:
     for python in (OWN_INTERPRETER, "/usr/bin/python3", "/usr/local/bin/python3"):
         script = "import sys; assert sys.version_info >= (3, 11); print(sys.executable)"
@@ -156,7 +214,7 @@ def _interpreter_for_everyone() -> str | None:
 
 def test_suite_passes_as_a_plain_user_without_any_set_up(template: Template, public_folder: Path) -> None:
     if os.geteuid() != 0:
-        _make(template, public_folder / "plain-user", {"example": False}).uv_run("pytest", "--no-cov")
+        _make(template, public_folder / "plain-user", {"example": False}).uv_run("pytest", "tests", "kit_tests")
         return
     interpreter = _interpreter_for_everyone() if shutil.which("setpriv") else None
     if interpreter is None:
@@ -167,5 +225,5 @@ def test_suite_passes_as_a_plain_user_without_any_set_up(template: Template, pub
             os.chown(path, NOBODY, NOBODY)
     python = service.environment / "bin" / "python"
     env = {"HOME": str(service.folder), "PATH": "/usr/bin:/bin:/usr/sbin"}
-    output = run(*AS_NOBODY, "env", python, "-m", "pytest", "--no-cov", cwd=service.folder, env=env).output
+    output = run(*AS_NOBODY, "env", python, "-m", "pytest", "tests", "kit_tests", cwd=service.folder, env=env).output
     assert "database: started from" in output

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.harness.combinations import RUNTIME_QUESTIONS, Combination, combinations, samples
+from tests.harness.next_releases import NEXT_TAGS, with_next_releases
 from tests.harness.questions import questions
-from tests.harness.releases import Release, releases
+from tests.harness.releases import starting_points
 from tests.harness.rendering import Template
 from tests.harness.snapshot import TAG, commit, git
 from tests.harness.updates import assert_updated, begin_service, differences, tree
@@ -38,8 +39,8 @@ def test_untouched_service_of_any_release_becomes_what_a_new_one_is(
     combination: Combination, template: Template, tmp_path: Path
 ) -> None:
     expected = tree(template.render(combination.answers))
-    for release in releases():
-        service = begin_service(template, tmp_path / release.tag, combination.answers, release.tag)
+    for tag in starting_points():
+        service = begin_service(template, tmp_path / tag, combination.answers, tag)
         template.update(service)
         assert_updated(service, expected)
         commit(service, "Update")
@@ -52,14 +53,43 @@ def test_untouched_service_of_any_release_becomes_what_a_new_one_is(
 def test_release_by_release_leads_to_the_same_as_all_at_once(
     combination: Combination, template: Template, tmp_path: Path
 ) -> None:
-    first, *later = releases()
-    service = begin_service(template, tmp_path / "service", combination.answers, first.tag)
-    for release in later:
-        template.update(service, release.tag)
-        assert_updated(service, tree(template.render(combination.answers, release.tag)))
-        commit(service, f"Update to {release.tag}")
+    first, *later = starting_points()
+    service = begin_service(template, tmp_path / "service", combination.answers, first)
+    for tag in later:
+        template.update(service, tag)
+        assert_updated(service, tree(template.render(combination.answers, tag)))
+        commit(service, f"Update to {tag}")
     template.update(service)
     assert_updated(service, tree(template.render(combination.answers)))
+
+
+@pytest.mark.parametrize("combination", samples(), ids=str)
+@pytest.mark.updates
+def test_releases_to_come_arrive_one_by_one_and_all_at_once(
+    combination: Combination, template: Template, tmp_path: Path
+) -> None:
+    future = with_next_releases(template, tmp_path)
+    for first in (*starting_points(), *NEXT_TAGS[:-1]):
+        service = begin_service(future, tmp_path / first, combination.answers, first)
+        future.update(service, NEXT_TAGS[-1])
+        assert_updated(service, tree(future.render(combination.answers, NEXT_TAGS[-1])))
+    service = begin_service(future, tmp_path / "service", combination.answers, TAG)
+    for tag in NEXT_TAGS:
+        future.update(service, tag)
+        assert_updated(service, tree(future.render(combination.answers, tag)))
+        commit(service, f"Update to {tag}")
+
+
+@pytest.mark.parametrize("combination", samples(), ids=str)
+@pytest.mark.updates
+def test_options_can_be_switched_by_an_update_to_a_release_to_come(
+    combination: Combination, template: Template, tmp_path: Path
+) -> None:
+    future = with_next_releases(template, tmp_path)
+    for other in switches_from(combination, every=False):
+        service = begin_service(future, tmp_path / str(other), combination.answers, TAG)
+        future.update(service, NEXT_TAGS[-1], switch=other.answers)
+        assert_updated(service, tree(future.render(other.answers, NEXT_TAGS[-1])))
 
 
 @pytest.mark.parametrize("combination", combinations(), ids=str)
@@ -88,18 +118,18 @@ def test_switched_surroundings_lead_to_what_a_new_service_with_them_is(
         commit(service, f"Switch to {choice}")
 
 
-def _sample() -> list[tuple[Release, Combination, Combination]]:
+def _sample() -> list[tuple[str, Combination, Combination]]:
     chance = random.Random(9457)  # noqa: S311 - the same sample in every process and every run
     pairs = [(one, other) for one in combinations() for other in combinations() if one != other]
-    return [(chance.choice(releases()), *chance.choice(pairs)) for _ in range(SAMPLE)]
+    return [(chance.choice(starting_points()), *chance.choice(pairs)) for _ in range(SAMPLE)]
 
 
-@pytest.mark.parametrize(("release", "one", "other"), _sample(), ids=str)
+@pytest.mark.parametrize(("tag", "one", "other"), _sample(), ids=str)
 @pytest.mark.updates
 def test_options_can_be_switched_by_the_same_update(
-    release: Release, one: Combination, other: Combination, template: Template, tmp_path: Path
+    tag: str, one: Combination, other: Combination, template: Template, tmp_path: Path
 ) -> None:
-    service = begin_service(template, tmp_path / "service", one.answers, release.tag)
+    service = begin_service(template, tmp_path / "service", one.answers, tag)
     template.update(service, switch=other.answers)
     assert_updated(service, tree(template.render(other.answers)))
 
@@ -109,10 +139,10 @@ def test_options_can_be_switched_by_the_same_update(
 def test_no_file_of_a_release_has_another_name_today(combination: Combination, template: Template) -> None:
     """An update deletes a file under its old name, with what its owner has changed in it."""
     today = tree(template.render(combination.answers))
-    for release in releases():
-        gone = tree(template.render(combination.answers, release.tag)).keys() - today.keys()
+    for tag in starting_points():
+        gone = tree(template.render(combination.answers, tag)).keys() - today.keys()
         assert not gone, (
-            f"renamed or removed since {release}: {', '.join(sorted(gone))}. Leave a file that imports the new one"
+            f"renamed or removed since {tag}: {', '.join(sorted(gone))}. Leave a file that imports the new one"
         )
 
 

@@ -10,13 +10,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import app.teams.models  # noqa: F401 - a hero's team is a foreign key
-from app.database.bulk import insert_many
-from app.database.sessions import open_database
 from app.heroes.models import Hero
-from app.settings import load_settings
+from app.kit.database.bulk import insert_many
+from app.kit.database.sessions import WritingSession, open_database
+from app.kit.settings import MigrationSettings, load
 from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from benchmarks.database import TEAMS
 
@@ -25,24 +23,24 @@ Rows = list[dict[str, Any]]
 _COLUMNS = ("name", "secret_name", "age", "team_id", "version")
 
 
-async def _add_all(session: AsyncSession, rows: Rows) -> None:
+async def _add_all(session: WritingSession, rows: Rows) -> None:
     session.add_all([Hero(**row) for row in rows])
     await session.flush()
 
 
-async def _by_orm(session: AsyncSession, rows: Rows) -> None:
+async def _by_orm(session: WritingSession, rows: Rows) -> None:
     await session.execute(insert(Hero), rows)
 
 
-async def _by_core(session: AsyncSession, rows: Rows) -> None:
+async def _by_core(session: WritingSession, rows: Rows) -> None:
     await (await session.connection()).execute(insert(Hero), rows)
 
 
-async def _by_arrays(session: AsyncSession, rows: Rows) -> None:
+async def _by_arrays(session: WritingSession, rows: Rows) -> None:
     await insert_many(session, Hero, rows)
 
 
-async def _copy(session: AsyncSession, rows: Rows) -> None:
+async def _copy(session: WritingSession, rows: Rows) -> None:
     driver: Any = (await (await session.connection()).get_raw_connection()).driver_connection
     # What the model gives each row, COPY has to be told.
     records = [(*row.values(), 1) for row in rows]
@@ -55,7 +53,7 @@ async def _copy(session: AsyncSession, rows: Rows) -> None:
 
 
 # What the others are compared with comes first.
-WAYS: dict[str, Callable[[AsyncSession, Rows], Awaitable[None]]] = {
+WAYS: dict[str, Callable[[WritingSession, Rows], Awaitable[None]]] = {
     "Core `insert()` with a list": _by_core,
     "ORM `insert()` with a list": _by_orm,
     "`add_all`": _add_all,
@@ -71,7 +69,7 @@ async def main(number: int, rounds: int) -> None:
         for index in range(number)
     ]
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
-    async with open_database(load_settings()) as database:
+    async with open_database(load(MigrationSettings)) as database:
         for turn in range(rounds + 1):
             for way, write in WAYS.items():
                 started = time.perf_counter()

@@ -72,26 +72,33 @@ def choose_port() -> int:
 def migrate_and_serve(port: int) -> None:
     """Bring the database to the latest revision, then serve until the service or this program is stopped.
 
-    Exits with the migration's exit code if that fails.
+    Exits with a message if the settings cannot be used or the migration fails.
     """
     if not is_configured("LOG_FORMAT"):
         os.environ["LOG_FORMAT"] = "console"
 
+    # A server with reload would not end: it would wait for a change of the code.
+    _run("-c", "from app.settings import load_settings; load_settings()")
     say("Migrating the database to the latest revision.")
-    migrate = [sys.executable, "-m", "alembic", "upgrade", "head"]
-    with Supervised(migrate, cwd=PROJECT) as migration:
-        code = migration.wait()
-    if code:
-        say("The migration failed, so nothing is served.")
-        sys.exit(code)
+    _run("-m", "alembic", "upgrade", "head", failed="The migration failed, so nothing is served.")
 
     say(f"Serving on http://{_HOST}:{port}, with the documentation at http://{_HOST}:{port}/docs. Ctrl-C stops.")
-    serve = [sys.executable, "-m", "uvicorn", "app.main:app", "--host", _HOST, "--port", str(port)]
+    serve = [sys.executable, "-m", "uvicorn", "app.asgi:app", "--host", _HOST, "--port", str(port)]
     serve += ["--reload", "--reload-dir", "src", "--no-server-header", "--no-access-log"]
     # Open streams do not hold up a reload or the end for longer than this.
     serve += ["--timeout-graceful-shutdown", "1"]
     with Supervised(serve, cwd=PROJECT) as server:
         sys.exit(_wait(server))
+
+
+def _run(*arguments: str, failed: str = "") -> None:
+    """Run Python in the project to its end. If that fails, say so and exit with the same code."""
+    with Supervised([sys.executable, *arguments], cwd=PROJECT) as program:
+        code = program.wait()
+    if code:
+        if failed:
+            say(failed)
+        sys.exit(code)
 
 
 def _wait(server: Supervised) -> int:

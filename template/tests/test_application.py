@@ -1,39 +1,45 @@
-"""The application as a server finds it."""
+"""The application starts as servers load it, `uvicorn app.asgi:app`, and gives endpoints its settings."""
 
-import gc
+import json
 from pathlib import Path
+from runpy import run_module
 
-import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app import main
-from tests.kit.application import running
-from tests.kit.output import captured_output
+from app.settings import CurrentSettings
+from kit_tests.support.application import Running, running
+from kit_tests.support.output import captured_output
+from tests.values import VALUES
 
 
-async def test_application_is_built_from_the_environment_when_a_server_asks_for_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared_database_url: str
+async def test_application_is_ready_once_it_has_started(service: Running) -> None:
+    assert (await service.client.get("/health/ready")).status_code == 200
+
+
+async def test_servers_load_it_with_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str
 ) -> None:
     monkeypatch.chdir(tmp_path)  # where there is no `.env`
-    monkeypatch.setenv("DATABASE_URL", shared_database_url)
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    for name, value in VALUES.items():
+        monkeypatch.setenv(name.upper(), value if isinstance(value, str) else json.dumps(value))
     with captured_output():
-        app = main.app
-        assert isinstance(app, FastAPI)
-        async with running(app) as service:
+        async with running(run_module("app.asgi")["app"]) as service:
             assert (await service.client.get("/health/ready")).status_code == 200
 
 
-async def test_no_answer_is_taken_for_what_it_does_not_say_it_is(client: httpx2.AsyncClient) -> None:
-    for path in ("/items", "/items/1", "/nowhere", "/docs", "/metrics"):
-        assert (await client.get(path)).headers["X-Content-Type-Options"] == "nosniff"
+def test_servers_are_told_what_is_wrong_with_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+    with pytest.raises(SystemExit, match=r"(?s)The service cannot start.*LOG_LEVEL"):
+        run_module("app.asgi")
 
 
-async def test_what_start_up_made_is_not_searched_for_garbage_while_the_service_serves(app: FastAPI) -> None:
-    async with running(app):
-        assert gc.get_freeze_count() > 0
-    assert gc.get_freeze_count() == 0
+async def test_endpoints_can_ask_for_the_settings(app: FastAPI) -> None:
+    @app.get("/log-level")
+    async def log_level(settings: CurrentSettings) -> str:
+        return settings.log_level
 
-
-def test_nothing_else_is_made_up() -> None:
-    assert not hasattr(main, "application")
+    async with running(app) as service:
+        assert (await service.client.get("/log-level")).json() == "WARNING"

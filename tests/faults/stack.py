@@ -42,13 +42,13 @@ TIMEOUTS = {
     "DATABASE_LOCK_TIMEOUT": 0.3,
     "DATABASE_STATEMENT_TIMEOUT": 0.6,
     "DATABASE_IDLE_IN_TRANSACTION_TIMEOUT": 1.0,
-    "DATABASE_ANSWER_GRACE": 0.6,
+    "DATABASE_RESPONSE_GRACE": 0.6,
 }
 """Seconds, shorter than in production, so that a test need not wait as long."""
 
 BOUND = 8.0
-"""Seconds within which every request is answered, as ``docs/database.md`` reckons: the wait for its turn (0.5), for the
-answer of a kept connection (1.2) and for the end of that (2), for a new connection (1), its answer and its end."""
+"""Seconds within which every request is answered, as ``docs/operations.md`` reckons: the wait for its turn (0.5), for
+the answer of a kept connection (1.2) and for the end of that (2), for a new connection (1), its answer and its end."""
 
 SECRET = "sw0rdf1sh"  # noqa: S105 - nobody checks it
 PASSWORD = f"{SECRET}/%"

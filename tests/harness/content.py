@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,8 @@ from tests.harness.questions import variables
 
 TOP_LEVEL = {
     *(".copier-answers.yml", ".dockerignore", ".env.example", ".gitignore", ".pre-commit-config.yaml"),
-    *("Dockerfile", "LICENSE", "README.md", "compose.yaml", "pyproject.toml"),
-    *("devtools", "docs", "src", "tests"),
+    *("AGENTS.md", "Dockerfile", "LICENSE", "README.md", "compose.yaml", "pyproject.toml"),
+    *("conftest.py", "devtools", "docs", "kit_tests", "src", "tests"),
 }
 """What every service has at its root; a CI adds one entry of its own."""
 
@@ -20,7 +21,11 @@ CI_ENTRIES = {"github": {".github"}, "gitlab": {".gitlab-ci.yml"}, "none": set[s
 
 MAY_BE_EMPTY = {"py.typed"}
 
-CODE_FOLDERS = ("devtools", "src", "tests")
+CODE = ("conftest.py", "devtools/", "kit_tests/", "src/", "tests/")
+"""What the names of a service's code begin with."""
+
+LONGEST_TEST_NAME = 60
+"""Characters, ``test_`` included."""
 
 _TRACES: dict[str, dict[str, str]] = {
     "driver": {
@@ -39,9 +44,26 @@ _TRACES: dict[str, dict[str, str]] = {
 _ADVICE = {"pgbouncer": "docs/"}
 """Where a choice may be named by those who did not make it: any PostgreSQL service can grow to need PgBouncer."""
 
-_TESTS_OF_URLS = "tests/test_url.py"
+_TESTS_OF_URLS = "kit_tests/database/test_url.py"
 _SCHEME = re.compile(r"[\w+]+://")
 """Tests may write down the URL of a database that is refused, and the one about URLs also what is said then."""
+
+_PARTS_OF_THE_KIT: dict[str, tuple[str, ...]] = {
+    "about": (),
+    "garbage": (),
+    "logs": ("about",),
+    "database": ("about",),
+    "http": ("about", "database"),
+    "idempotency": ("about", "database", "http"),
+    "settings": ("database", "http", "logs"),
+    "migrations": ("database", "logs", "settings"),
+    "routing": ("http", "idempotency"),
+    "application": ("about", "database", "garbage", "http", "idempotency", "logs", "settings"),
+}
+"""Each folder and module of ``src/app/kit``, and which of the others it may import."""
+
+_KNOWS_FASTAPI = "src/app/kit/database/dependencies.py"
+"""The only part of the database layer that does."""
 
 _POSTGRES_ONLY = r"postgres|pg_|pgserver|DATABASE_SCHEMA|DATABASE_STATEMENT_TIMEOUT|DATABASE_IDLE"
 
@@ -75,7 +97,7 @@ def problems_of_wording(folder: Path) -> Iterator[str]:
     """Places where a service's code speaks of where it came from instead of what it does."""
     for path in files(folder):
         name = path.relative_to(folder).as_posix()
-        if name.startswith(CODE_FOLDERS):
+        if name.startswith(CODE):
             # PostgreSQL clones template databases, and they are called that. What guards an update speaks of Copier.
             words = "" if name.startswith("devtools/hooks/") else "copier|"
             yield from _lines_with(
@@ -97,7 +119,7 @@ def problems_of_combination(folder: Path, combination: Combination) -> Iterator[
     if not combination.uses_postgres:
         patterns.append(_POSTGRES_ONLY)
     if not combination.example:
-        patterns.append(r"hero|\bteam|idempoten")
+        patterns.append(r"hero|\bteam")
     for path in files(folder):
         name = path.relative_to(folder).as_posix()
         if name == ".copier-answers.yml":
@@ -108,12 +130,92 @@ def problems_of_combination(folder: Path, combination: Combination) -> Iterator[
             if not (combination.uses_postgres and name.startswith(_ADVICE.get(pattern, "no such folder/")))
             and not (name == _TESTS_OF_URLS and pattern in (*_TRACES["driver"].values(), _POSTGRES_ONLY))
         ]
-        if combination.data_access == "direct" and name.startswith(CODE_FOLDERS):
+        if combination.data_access == "direct" and name.startswith(CODE):
             searched.append(r"repositor")
         for pattern in searched:
             if re.search(pattern, name, re.IGNORECASE):
                 yield f"{name}: its name matches {pattern!r}"
             yield from _lines_with(path, name, pattern)
+
+
+def problems_of_imports(folder: Path) -> Iterator[str]:
+    """Imports of the owner's code in the kit and in its tests, and such as go against the order of the kit's parts."""
+    imported_by: dict[str, set[str]] = {}
+    for path in files(folder):
+        name = path.relative_to(folder).as_posix()
+        if path.suffix == ".py" and name.startswith(("src/app/kit/", "kit_tests/")):
+            imports = _imports(path)
+            yield from (
+                f"{name}:{line}: imports {imported}: {problem}"
+                for line, imported in imports
+                if (problem := _problem_of_import(name, imported))
+            )
+            module = name.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            imported_by[module] = {imported for _, imported in imports}
+    yield from _circles(imported_by)
+
+
+def _imports(path: Path) -> list[tuple[int, str]]:
+    """Where a module imports what; of ``from package import name`` both, because the name may be a module."""
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [(node.lineno, f"{'.' * node.level}{node.module or ''}.{alias.name}") for alias in node.names]
+    return found
+
+
+def _problem_of_import(name: str, imported: str) -> str | None:
+    """What is wrong with an import in a file of the kit or of its tests."""
+    package, *rest = imported.split(".")
+    # The package itself is nobody's: it tells where models and migrations are.
+    if package in {"", "tests"} or (package == "app" and rest and rest[0] != "kit"):
+        return "nothing there may depend on it"
+    if not name.startswith("src/app/kit/"):
+        return None
+    own = name.removeprefix("src/app/kit/").partition("/")[0].removesuffix(".py")
+    if own == "database" and package in {"fastapi", "starlette"} and name != _KNOWS_FASTAPI:
+        return "the database layer serves without HTTP, too"
+    if package == "app" and rest[1:] and rest[1] not in {own, *_PARTS_OF_THE_KIT.get(own, ())}:
+        return f"{own} is below it"
+    return None
+
+
+def _circles(imported_by: dict[str, set[str]]) -> Iterator[str]:
+    """Modules that import themselves by way of others, each circle once."""
+    imports = {
+        module: {other for other in imported_by for each in imported if each == other or each.startswith(f"{other}.")}
+        # A package is not its modules.
+        - {other for other in imported_by if module.startswith(f"{other}.")}
+        for module, imported in imported_by.items()
+    }
+    told: set[frozenset[str]] = set()
+
+    def follow(way: list[str]) -> Iterator[str]:
+        for other in sorted(imports[way[-1]]):
+            if other == way[0] and frozenset(way) not in told:
+                told.add(frozenset(way))
+                yield f"{way[0]} imports itself, by way of {' and '.join(way[1:])}"
+            elif other > way[0] and other not in way:
+                yield from follow([*way, other])
+
+    for module in sorted(imports):
+        yield from follow([module])
+
+
+def problems_of_test_names(folder: Path) -> Iterator[str]:
+    """Tests of a service whose names are too long to be read at a glance."""
+    for path in files(folder):
+        name = path.relative_to(folder).as_posix()
+        if path.suffix == ".py" and name.startswith(("tests/", "kit_tests/")):
+            yield from (
+                f"{name}:{node.lineno}: {len(node.name)} characters: {node.name}"
+                for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+                if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+                and node.name.startswith("test_")
+                and len(node.name) > LONGEST_TEST_NAME
+            )
 
 
 def _problems_of_a_file(path: Path, text: str) -> Iterator[str]:
@@ -131,11 +233,15 @@ def _problems_of_a_file(path: Path, text: str) -> Iterator[str]:
             yield f"{number}: Jinja is left: {line.strip()}"
         if line != line.rstrip() and path.suffix != ".md":
             yield f"{number}: spaces at the end of the line"
+        if re.match(r"(<{7}|>{7}|\|{7}) |={7}$", line):
+            yield f"{number}: a mark of a conflict: {line}"
         if "\r" in line:
             yield f"{number}: a carriage return"
 
 
 def _lines_with(path: Path, name: str, pattern: str) -> Iterator[str]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if re.search(pattern, _SCHEME.sub("", line) if name.startswith("tests/") else line, re.IGNORECASE):
+        if re.search(
+            pattern, _SCHEME.sub("", line) if name.startswith(("tests/", "kit_tests/")) else line, re.IGNORECASE
+        ):
             yield f"{name}:{number}: matches {pattern!r}: {line.strip()}"

@@ -18,7 +18,7 @@ _FILES = ROOT / "tests" / "first_months"
 
 
 def work_for_months(service: Path, *, keep_example: bool) -> None:
-    """Add a domain with its table, endpoints, migration and tests, and change what comes with that.
+    """Add a domain with its table, query, endpoints, migration and tests, and change what comes with that.
 
     Args:
         service: A service's folder.
@@ -33,23 +33,19 @@ def work_for_months(service: Path, *, keep_example: bool) -> None:
         _edit(service / name, edit)
     if service.joinpath(".github").exists():
         _edit(service / ".github/workflows/ci.yml", _appended(_CI_JOB))
-    do_what_the_changelog_asks(service, keep_example=keep_example)
 
 
-def do_what_the_changelog_asks(service: Path, *, keep_example: bool) -> None:
-    """Let a migration that an update has brought follow the owner's own, or delete what belongs to the example.
-
-    Does nothing where that has been done, or where no update has brought any.
-    """
-    brought = service / "src/app/migrations/versions/0002_idempotency_keys.py"
-    if not keep_example:
-        brought.unlink(missing_ok=True)
-        for folder in ("src/app/idempotency", "tests/idempotency"):
-            shutil.rmtree(service / folder, ignore_errors=True)
-    elif brought.exists():
-        text = brought.read_text(encoding="utf-8")
-        follows = re.sub(r'^(Revises: |down_revision: .* = ")0001\b', r"\g<1>0002", text, flags=re.MULTILINE)
-        brought.write_text(follows, encoding="utf-8")
+def _delete_example(service: Path) -> None:
+    """Delete what the README of a service says, where no database has run the example's revision."""
+    for folder in ("src/app/heroes", "src/app/teams", "tests/heroes", "tests/teams"):
+        shutil.rmtree(service / folder)
+    service.joinpath("src/app/migrations/versions/0002_heroes_and_teams.py").unlink()
+    _edit(
+        service / "src/app/routers.py",
+        lambda text: re.sub(r"^\nfrom app\..*\n(?:from app\..*\n)*", "", text, flags=re.MULTILINE).replace(
+            "(\n    heroes,\n    teams,\n)", "()"
+        ),
+    )
 
 
 def _edit(file: Path, edit: Callable[[str], str]) -> None:
@@ -72,6 +68,24 @@ def _before(anchor: str, text: str) -> Callable[[str], str]:
     return lambda before: re.sub(anchor, lambda found: f"{text}{found[0]}", before, count=1, flags=re.MULTILINE)
 
 
+def _replaced(pattern: str, text: str) -> Callable[[str], str]:
+    return lambda before: re.sub(pattern, text, before, flags=re.MULTILINE)
+
+
+def _all(*edits: Callable[[str], str]) -> Callable[[str], str]:
+    """Edits, each of which has to find a place for itself."""
+
+    def edit(before: str) -> str:
+        for each in edits:
+            after = each(before)
+            if after == before:
+                raise ValueError("one of several edits has no place any more")
+            before = after
+        return before
+
+    return edit
+
+
 _CI_JOB = """
   licences:
     runs-on: ubuntu-latest
@@ -83,28 +97,50 @@ _CI_JOB = """
 
 _EDITS: dict[str, Callable[[str], str]] = {
     "README.md": _before(
-        r"^## Work on it$",
+        r"^## Run it in production$",
         "## Orders\n\nCustomers place orders; nothing deletes them. See [docs/orders.md](docs/orders.md).\n\n",
     ),
     "src/app/settings.py": _before(
         r"^\n\ndef load_settings",
+        '\n    clerks: int\n    """How many read orders at once."""\n'
         '\n    greeting: str = "Good morning"\n    """What the first line of a confirmation says."""\n',
     ),
-    ".env.example": _appended("\n# What the first line of a confirmation says.\n#GREETING=Good morning\n"),
+    "tests/values.py": _replaced(r"= \{\}$", '= {"clerks": 2}'),
+    "src/app/resources.py": _all(
+        _after(r"^from contextlib .*\nfrom typing .*\n", "\nfrom anyio import CapacityLimiter\n"),
+        _after(r'^    """Each entry .*"""\n', "\n    clerks: CapacityLimiter\n"),
+        _replaced("_settings:", "settings:"),
+        _replaced("yield {}", 'yield {"clerks": CapacityLimiter(settings.clerks)}'),
+    ),
+    "src/app/main.py": _all(
+        _after(
+            r"^from fastapi .*\n",
+            "from starlette.middleware import Middleware\nfrom starlette.middleware.gzip import GZipMiddleware\n",
+        ),
+        _replaced(
+            r"^( +return build_application)\((.*)\)$",
+            r"\1(\n        \2, middleware=[Middleware(GZipMiddleware)]\n    )",
+        ),
+    ),
+    ".env.example": _appended(
+        "\n# How many read orders at once.\n#CLERKS=2\n"
+        "\n# What the first line of a confirmation says.\n#GREETING=Good morning\n"
+    ),
     ".gitignore": _appended("\n# What the warehouse sends.\n/deliveries/\n"),
     "Dockerfile": _after(
         r"^FROM python:\S+ AS base\n",
         "\nRUN apt-get update \\\n    && apt-get install --yes --no-install-recommends tini \\\n"
         "    && rm -rf /var/lib/apt/lists/*\n",
     ),
-    "compose.yaml": lambda text: _appended("  letters:\n")(
+    "compose.yaml": _all(
         _before(
             r"^volumes:$",
             "  mail:\n    image: axllent/mailpit:v1.27\n    volumes:\n      - letters:/data\n"
             '    ports:\n      - "127.0.0.1:8025:8025"\n\n',
-        )(text)
+        ),
+        _appended("  letters:\n"),
     ),
-    "docs/database.md": _appended("\n## Orders\n\nAn order is written once, so its table needs no locks.\n"),
+    "docs/operations.md": _appended("\n## Orders\n\nAn order is written once, so its table needs no locks.\n"),
     "pyproject.toml": _before(
         r"^\n\[tool\.alembic\]$",
         'report = { cmd = "python -m app.orders.report", help = "Print the orders of today" }\n',
@@ -120,14 +156,14 @@ def _add_domain(service: Path) -> None:
     shutil.copytree(_FILES, service, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     sqlite = "aiosqlite" in service.joinpath("pyproject.toml").read_text(encoding="utf-8")
     words = {
-        "PREVIOUS": '"0001"' if list(service.glob("src/app/migrations/versions/0001_*")) else "None",
+        "PREVIOUS": f'"{sorted(service.glob("src/app/migrations/versions/*.py"))[-2].stem}"',
         "PRIMARY_KEY": "sa.Integer()" if sqlite else "sa.BigInteger(), sa.Identity()",
         "INTEGER": "sa.Integer()" if sqlite else "sa.BigInteger()",
         "TIMESTAMP": "sa.DateTime()" if sqlite else "sa.DateTime(timezone=True)",
         "NOW()": "sa.text(\"(strftime('%Y-%m-%d %H:%M:%f', 'now'))\")" if sqlite else "sa.func.now()",
     }
     _edit(
-        service / "src/app/migrations/versions/0002_orders.py",
+        service / "src/app/migrations/versions/0003_orders.py",
         lambda text: re.sub("|".join(map(re.escape, words)), lambda found: words[found[0]], text),
     )
 
@@ -147,19 +183,3 @@ def _add_dependencies(service: Path) -> None:
     """As a developer does, who leaves to uv where the line goes."""
     run("uv", "add", "--frozen", "anyio>=4.8", cwd=service)
     run("uv", "add", "--frozen", "--dev", "freezegun>=1.5", cwd=service)
-
-
-def _delete_example(service: Path) -> None:
-    for folder in ("src/app/heroes", "src/app/teams", "tests/heroes", "tests/teams"):
-        shutil.rmtree(service / folder)
-    service.joinpath("src/app/migrations/versions/0001_heroes_and_teams.py").unlink()
-    _edit(
-        service / "src/app/routers.py",
-        lambda text: re.sub(r"^\nfrom app\..*\n(?:from app\..*\n)*", "", text, flags=re.MULTILINE).replace(
-            "(\n    heroes,\n    teams,\n)", "()"
-        ),
-    )
-    _edit(
-        service / "README.md",
-        lambda text: re.sub(r"^## Try it\n.*?(?=^## )", "", text, count=1, flags=re.MULTILINE | re.DOTALL),
-    )

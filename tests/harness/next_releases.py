@@ -12,8 +12,8 @@ NEXT_TAGS = ("v9999.1.0", "v9999.2.0")
 
 _CHANGES: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
     "README.md.jinja": (
-        (r"^\| migrate \|.*\n", r"\g<0>| see what would be migrated | `uv run alembic upgrade head --sql` |\n"),
-        (r"^Then open <http.*\n", r"Then open <http://127.0.0.1:8000/docs> in a browser.\n"),
+        (r"\A(# .*\n)", r"\1\nRead this first.\n"),
+        (r"^## Licence$", "## The licence"),
     ),
     "pyproject.toml.jinja": (
         (r'^    "structlog>=25\.5",$', '    "structlog>=25.5.1",'),
@@ -42,13 +42,27 @@ _CHANGES: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
         (r"^        name: mypy$", "        name: types"),
         (r"^        name: ruff format$", "        name: format"),
     ),
-    "docs/database.md.jinja": (
-        (r"^## What to watch$", "## What to watch, and why"),
+    "docs/operations.md.jinja": (
         (r"\A(# .*\n)", r"\1\nRead this before the first incident.\n"),
+        (r"^Read this before the first incident\.$", "Read this before the first deployment."),
     ),
     "src/app/settings.py": (
-        (r"^        frozen=True,$", '        frozen=True,\n        env_file_encoding="utf-8",'),
-        (r"because its settings are not usable:", "because these settings are not usable:"),
+        (r"\A.*\n", '"""The settings of the service, read from the environment and from `.env`: add yours."""\n'),
+        (r"that names every variable that is wrong", "that names what is wrong"),
+    ),
+    # Owners change these lines by line: what is above them is all that a release may change.
+    **dict.fromkeys(
+        ("src/app/main.py", "src/app/resources.py", "tests/values.py"),
+        ((r'\A"""', '"""To begin with: '), (r'\A"""To begin with: ', '"""By the owners: ')),
+    ),
+    # Nobody but the template changes these.
+    **dict.fromkeys(
+        (
+            *("src/app/kit/logs.py", "src/app/kit/database/sessions.py", "src/app/kit/http/problems.py"),
+            *("kit_tests/test_logs.py", "kit_tests/support/problems.py", "tests/conftest.py", "conftest.py"),
+            *("src/app/{% if example %}heroes{% endif %}/queries.py", "devtools/supervisor.py"),
+        ),
+        ((r"\Z", "\n# The next release.\n"), (r"^# The next release\.$", "# The release after the next.")),
     ),
     **dict.fromkeys(
         ("src/app/{% if example %}routers.py{% endif %}", "src/app/{% if not example %}routers.py{% endif %}"),

@@ -2,6 +2,8 @@
 
 A release is the commit that gave ``pyproject.toml`` its version; between releases the version ends with ``.dev0``.
 ``poe release`` tags the commit at hand as one, after it has checked that everything agrees.
+
+Services are updated from 1.0 on. What was made before has no way to here but to move: see the changelog.
 """
 
 from __future__ import annotations
@@ -13,9 +15,11 @@ from dataclasses import dataclass
 from functools import cache
 
 from tests.harness.questions import ROOT
-from tests.harness.snapshot import git
+from tests.harness.snapshot import TAG, git
 
 CHANGELOG = ROOT / "CHANGELOG.md"
+
+FIRST_TO_UPDATE_FROM = (1, 0, 0)
 
 _FINAL = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 
@@ -31,6 +35,10 @@ class Release:
     def tag(self) -> str:
         return f"v{self.version}"
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return tuple(map(int, self.version.split(".")))
+
     def __str__(self) -> str:
         return self.tag
 
@@ -42,8 +50,8 @@ def is_shallow() -> bool:
 
 
 @cache
-def releases() -> list[Release]:
-    """Every release, the oldest first.
+def history() -> list[Release]:
+    """Every release that there ever was, the oldest first.
 
     Raises:
         RuntimeError: The clone is shallow, so its history does not tell.
@@ -59,7 +67,17 @@ def releases() -> list[Release]:
         version = _version(git(ROOT, "show", f"{commit}:pyproject.toml"))
         if _FINAL.fullmatch(version):
             found[version] = Release(version, commit)
-    return sorted(found.values(), key=lambda release: tuple(map(int, release.version.split("."))))
+    return sorted(found.values(), key=lambda release: release.numbers)
+
+
+def releases() -> list[Release]:
+    """The releases that services are updated from, the oldest first: none before 1.0 is in the history."""
+    return [release for release in history() if release.numbers >= FIRST_TO_UPDATE_FROM]
+
+
+def starting_points() -> list[str]:
+    """The tags of the releases that services are updated from; the working tree stands for 1.0 until that is there."""
+    return [release.tag for release in releases()] or [TAG]
 
 
 def own_version() -> str:
@@ -75,7 +93,7 @@ def problems_of_release() -> list[str]:
         problems.append(f"pyproject.toml has version {version}: write the version to release, such as 1.2.0.")
     if git(ROOT, "status", "--porcelain"):
         problems.append("the working tree has changes: commit them first.")
-    if [release for release in releases() if release.version == version and release.commit != _head()]:
+    if [release for release in history() if release.version == version and release.commit != _head()]:
         problems.append(f"version {version} is that of an earlier commit: a release is the commit that sets it.")
     if git(ROOT, "tag", "--list", f"v{version}").strip():
         problems.append(f"there is a tag v{version} already: versions are never used again.")

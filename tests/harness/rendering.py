@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from tests.harness.questions import Answers, check_names, questions
 from tests.harness.quicker import make_copier_quicker
-from tests.harness.releases import is_shallow, releases
+from tests.harness.releases import history, is_shallow
 from tests.harness.snapshot import TAG, git, take_snapshot
 
 RENDERED: list[Answers] = []
@@ -42,7 +42,7 @@ class Template:
                 unfinished = snapshot.with_suffix(".unfinished")
                 shutil.rmtree(unfinished, ignore_errors=True)
                 take_snapshot(unfinished)
-                for release in () if is_shallow() else releases():
+                for release in () if is_shallow() else history():
                     git(unfinished, "tag", "--force", release.tag, release.commit)
                 unfinished.rename(snapshot)
         return snapshot

@@ -23,7 +23,13 @@ QUICK_ENOUGH = 2.0
 """Seconds below which a test outside of the matrix gets no line of its own, unless it fails."""
 
 COVERAGE = "coverage"
-"""The property in which a suite's test records the coverage; the last column of the table."""
+"""The property in which the test of the owner's suite records the coverage; a column of the table."""
+
+KIT_COVERAGE = "coverage of the kit"
+"""The property in which the test of the kit's suite does; the last column."""
+
+TAKEN_OVER = "taken over"
+"""The property in which a test of the kit names the combination whose result it has taken over."""
 
 _RENDERED = "rendered"
 
@@ -73,7 +79,8 @@ class RunReport:
         self._total = 0
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._outcomes: dict[str, str] = {}
-        self._coverage: dict[str, str] = {}
+        self._coverage: dict[str, dict[str, str]] = {COVERAGE: {}, KIT_COVERAGE: {}}
+        self._taken_over: dict[str, str] = {}
         self._tables: defaultdict[str, list[tuple[dict[str, str], bool]]] = defaultdict(list)
 
     @property
@@ -110,8 +117,10 @@ class RunReport:
 
     def _note_properties(self, report: pytest.TestReport) -> None:
         properties: dict[str, Any] = dict(report.user_properties)
-        if COVERAGE in properties:
-            self._coverage[step_of(report.nodeid)[0]] = str(properties[COVERAGE])
+        for name in self._coverage.keys() & properties.keys():
+            self._coverage[name][step_of(report.nodeid)[0]] = str(properties[name])
+        if TAKEN_OVER in properties:
+            self._taken_over[report.nodeid] = str(properties[TAKEN_OVER])
         if _ROW in properties:
             row = properties[_ROW]
             self._tables[row["title"]].append((row["cells"], self._outcomes[report.nodeid] == "ok"))
@@ -121,9 +130,11 @@ class RunReport:
         seconds, outcome = self._seconds[nodeid], self._outcomes.get(nodeid, "ok")
         if not combination and outcome == "ok" and seconds < QUICK_ENOUGH:
             return
+        if nodeid in self._taken_over:
+            outcome = f"{outcome}  = {self._taken_over[nodeid]}"
         what = f"{combination:<38} {step:<12}" if combination else f"{_short(nodeid):<51}"
         count = f"[{self._finished:>{len(str(self._total))}}/{self._total}]"
-        colour = {"failed": {"red": True}, "skipped": {"yellow": True}}.get(outcome, {})
+        colour = {"failed": {"red": True}, "skipped": {"yellow": True}}.get(outcome.partition(" ")[0], {})
         self._terminal.write_line(f"{count} {what} {seconds:6.1f} s  {outcome}", **colour)
         self._terminal.flush()  # Or nobody sees it in the log of a CI before hundreds have gathered.
 
@@ -169,8 +180,9 @@ class RunReport:
     def _write_about_pgbouncer(self) -> None:
         suites = [
             combination
-            for combination, step in map(step_of, self._outcomes)
-            if step == "suite" and "-pgbouncer-" in combination
+            for nodeid in self._outcomes
+            for combination, step in [step_of(nodeid)]
+            if step in {"suite", "kit"} and "-pgbouncer-" in combination and nodeid not in self._taken_over
         ]
         if suites and find_pgbouncer() is None:
             self._terminal.section("PgBouncer is missing", sep="!", red=True, bold=True)
@@ -189,7 +201,10 @@ class RunReport:
             combination, step = step_of(nodeid)
             if combination:
                 mark = {"ok": "", "failed": " FAILED"}.get(outcome, " -")
-                table[combination][step] = f"{self._seconds[nodeid]:.1f}{mark}"
+                taken_over = self._taken_over.get(nodeid)
+                # Its seconds are those of waiting for the other.
+                told = f"= {taken_over}" if taken_over else f"{self._seconds[nodeid]:.1f}"
+                table[combination][step] = f"{told}{mark}"
                 totals[combination] += self._seconds[nodeid]
         if not table:
             return
@@ -198,14 +213,14 @@ class RunReport:
         first = max(map(len, table))
         self._terminal.section("combination x step, seconds", sep="=")
         heads = [f"{step:>{widths[step]}}" for step in steps]
-        self._terminal.write_line("  ".join([" " * first, *heads, "  total", "Python", "coverage"]))
+        self._terminal.write_line("  ".join([" " * first, *heads, "  total", "Python", "coverage", "of the kit"]))
         pythons = {str(combination): version_for(combination) for combination in combinations()}
         for combination in sorted(table):
             cells = [f"{table[combination].get(step, ''):>{widths[step]}}" for step in steps]
             failed = any("FAILED" in cell for cell in cells)
-            coverage = f"{self._coverage.get(combination, ''):>8}"
+            covered, of_kit = (self._coverage[name].get(combination, "") for name in (COVERAGE, KIT_COVERAGE))
             total, python = f"{totals[combination]:7.1f}", f"{pythons[combination]:>6}"
-            line = "  ".join([f"{combination:<{first}}", *cells, total, python, coverage])
+            line = "  ".join([f"{combination:<{first}}", *cells, total, python, f"{covered:>8}", f"{of_kit:>10}"])
             self._terminal.write_line(line, red=failed)
         missing = [version for version in versions() if find_interpreter(version) is None]
         if missing:

@@ -16,6 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from tests.harness.commands import Result, run
+from tests.harness.questions import Answers
 
 OWN_INTERPRETER = getattr(sys, "_base_executable", sys.executable)
 """The interpreter that the environment of this test run was made from."""
@@ -30,12 +31,14 @@ class Service:
         environment: Where ``uv sync`` installs to.
         interpreter: The Python that the environment is made from.
         variables: Further environment variables for every command.
+        answers: What it was rendered with, as far as that matters to anyone.
     """
 
     folder: Path
     environment: Path
     interpreter: str = OWN_INTERPRETER
     variables: Mapping[str, str] = field(default_factory=dict)
+    answers: Answers = field(default_factory=dict)
 
     @cached_property
     def project(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xdist.scheduler import LoadScopeScheduling
 
-STEPS = ("render", "format", "lint", "install", "types", "dependencies", "migrations", "suite")
+STEPS = ("render", "format", "lint", "install", "types", "dependencies", "migrations", "suite", "kit")
 """In the order in which they run; ``test_combinations.py`` has a test for each."""
 
 _STAY_TOGETHER = ("tests/test_packaging.py", "tests/test_readme.py", "tests/test_running_service.py")

@@ -16,16 +16,19 @@ from tests.harness.updates import replace
 from tests.updating_guide.owner import FOLLOWED, Owner
 from tests.updating_guide.sources import FIRST, SECOND, THIRD
 
+TESTS = ("test_migrations.py", "test_health.py")
+"""One of the owner's and one of the kit's."""
+
 
 @pytest.fixture(scope="module")
 def releases(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template with three releases: the working tree, one that changes much, and one that changes a line."""
     repository = tmp_path_factory.mktemp("releases") / "template"
-    # What Copier reads, as it clones that for each update. A service's tests are half of it, and one is enough here.
+    # What Copier reads, as it clones that for each update. A service's tests are half of it, and two are enough here.
     shutil.copytree(
         template.repository / "template",
         repository / "template",
-        ignore=lambda _, names: [name for name in names if "test_" in name and name != "test_health.py"],
+        ignore=lambda _, names: [name for name in names if "test_" in name and name not in TESTS],
     )
     shutil.copy2(template.repository / "copier.yml", repository)
     git(repository.parent, "init", "--quiet", str(repository))

@@ -35,6 +35,7 @@ BRING_BACK = (
     "uv sync",
     "uv run poe check",
     "uv run pytest",
+    "uv run poe test-kit",
     *COMMIT,
     "uvx copier check-update",
     "uv run poe switch-guard pool=null",
@@ -64,7 +65,7 @@ def test_update_with_nothing_substituted(
             *(" D compose.yaml", "?? docs/news.md"),
         ]
         assert "+LABEL release=third" in types("git diff")
-        for line in ("uv sync", "uv run poe check", "uv run pytest", *COMMIT):
+        for line in ("uv sync", "uv run poe check", "uv run pytest", "uv run poe test-kit", *COMMIT):
             types(line)
         assert owner.status == []
         assert git(owner.service, "log", "-1", "--format=%D %s").strip() == (

@@ -1,1 +1,1 @@
-"""The service. Start reading at `app.main`."""
+"""The service. Start reading at `app.main`; what `app.kit` holds is maintained for you."""

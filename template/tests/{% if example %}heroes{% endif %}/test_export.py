@@ -8,29 +8,29 @@ from sqlalchemy import insert, select
 from starlette.types import Message
 
 from app.heroes.models import Hero
-from tests.kit.application import Running, exchange
+from kit_tests.support.application import Running, exchange
 
 HERO = {"name": "Deadpond", "secret_name": "Dive Wilson"}
 
 
-async def test_export_has_a_line_of_json_for_each_hero(client: httpx2.AsyncClient) -> None:
+async def test_export_has_one_json_line_per_hero(client: httpx2.AsyncClient) -> None:
     for name in ("Deadpond", "Rusty-Män", "line\nfeed"):
         await client.post("/heroes", json=HERO | {"name": name})
 
-    answer = await client.get("/heroes/export")
+    response = await client.get("/heroes/export")
 
-    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/jsonl")
-    assert answer.text.endswith("\n")
-    heroes = [json.loads(line) for line in answer.text.splitlines()]
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "application/jsonl")
+    assert response.text.endswith("\n")
+    heroes = [json.loads(line) for line in response.text.splitlines()]
     assert heroes == (await client.get("/heroes")).json()["items"]
 
 
 async def test_export_without_heroes_is_empty(client: httpx2.AsyncClient) -> None:
-    answer = await client.get("/heroes/export")
-    assert (answer.status_code, answer.content) == (200, b"")
+    response = await client.get("/heroes/export")
+    assert (response.status_code, response.content) == (200, b"")
 
 
-async def test_export_needs_no_more_memory_for_more_heroes(service: Running) -> None:
+async def test_export_needs_constant_memory(service: Running) -> None:
     columns = ("name", "secret_name", "version")
     copy = insert(Hero).from_select(columns, select(Hero.name, Hero.secret_name, Hero.version))
     async with service.database.transaction() as session:

@@ -1,1 +1,1 @@
-"""Heroes: the example of a domain with every pattern at work."""
+"""Heroes: the example of a domain that must be fast. Rows of columns, by statements that are built once."""

@@ -1,13 +1,9 @@
 """What is recorded about heroes after the response is sent."""
 
-from typing import Final, Literal
+from typing import Literal
 
-from sqlalchemy import insert
-
-from app.database.sessions import Database
-from app.heroes.models import HeroEvent
-
-RECORD: Final = insert(HeroEvent)
+from app.heroes.queries import RECORD_EVENT
+from app.kit.database.sessions import Database
 
 
 async def record_event(database: Database, hero_id: int, kind: Literal["created", "updated", "deleted"]) -> None:
@@ -16,4 +12,4 @@ async def record_event(database: Database, hero_id: int, kind: Literal["created"
     A background task outlives the request's session. It runs in this process and is gone if the process dies first:
     what must not be lost belongs in the request's own transaction.
     """
-    await database.execute(RECORD, {"hero_id": hero_id, "kind": kind})
+    await database.execute(RECORD_EVENT, {"hero_id": hero_id, "kind": kind})

@@ -5,8 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database.base import Base, Timestamped, Versioned
-from app.database.columns import NOW, PrimaryKey
+from app.kit.database.models import NOW, Base, PrimaryKey, Timestamped, Versioned
 
 
 class Hero(Versioned, Timestamped, Base):
@@ -27,8 +26,9 @@ class HeroEvent(Base):
     """Something that happened to a hero."""
 
     __tablename__ = "hero_event"
+    __table_args__ = (Index(None, "hero_id", "id"),)
 
     id: Mapped[PrimaryKey]
-    hero_id: Mapped[int] = mapped_column(ForeignKey("hero.id"), index=True)
+    hero_id: Mapped[int] = mapped_column(ForeignKey("hero.id"))
     kind: Mapped[str]
     recorded_at: Mapped[datetime] = mapped_column(server_default=NOW)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from app.http.fields import Identifier, NoCoercion, Reference, Text
+from app.kit.http.fields import Identifier, NoCoercion, Reference, Text
 
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 Age = Annotated[int, Field(ge=0, le=10_000), NoCoercion]
@@ -27,7 +27,7 @@ class HeroPatch(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    # Left out is not null: the two names cannot be emptied, and what the factories make is never used.
+    # Optional but not nullable. The default only makes the field optional; `exclude_unset` drops it.
     name: Name = Field(default_factory=str)
     secret_name: Name = Field(default_factory=str)
     age: Age | None = None
@@ -46,13 +46,6 @@ class HeroRead(BaseModel):
     version: int
     created_at: datetime
     updated_at: datetime
-
-
-class HeroPage(BaseModel):
-    """Some heroes, and where the next ones are."""
-
-    items: list[HeroRead]
-    next_cursor: str | None
 
 
 class BulkResult(BaseModel):

@@ -1,15 +1,9 @@
 """The table of teams."""
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy import UniqueConstraint
-from sqlalchemy.orm import Mapped, relationship
+from sqlalchemy.orm import Mapped
 
-from app.database.base import Base, Timestamped
-from app.database.columns import PrimaryKey
-
-if TYPE_CHECKING:
-    from app.heroes.models import Hero
+from app.kit.database.models import Base, PrimaryKey, Timestamped
 
 
 class Team(Timestamped, Base):
@@ -21,11 +15,3 @@ class Team(Timestamped, Base):
     id: Mapped[PrimaryKey]
     name: Mapped[str]
     headquarters: Mapped[str]
-
-    # A query that forgets to load the heroes fails in its test, and does not load them one by one in production.
-    heroes: Mapped[list["Hero"]] = relationship(
-        primaryjoin="and_(Team.id == Hero.team_id, Hero.deleted_at.is_(None))",
-        order_by="Hero.id",
-        lazy="raise_on_sql",
-        viewonly=True,
-    )

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from app.heroes.schemas import HeroRead
-from app.http.fields import Identifier, Text
+from app.kit.http.fields import Identifier, Text
 
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 
@@ -30,6 +30,7 @@ class TeamRead(BaseModel):
 
 
 class TeamWithHeroes(TeamRead):
-    """A team and its heroes."""
+    """A team and its first heroes; the cursor is for the list of heroes of this team."""
 
     heroes: list[HeroRead]
+    next_cursor: str | None

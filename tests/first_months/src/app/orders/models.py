@@ -2,8 +2,7 @@
 
 from sqlalchemy.orm import Mapped
 
-from app.database.base import Base, Timestamped, Versioned
-from app.database.columns import PrimaryKey
+from app.kit.database.models import Base, PrimaryKey, Timestamped, Versioned
 
 
 class Order(Versioned, Timestamped, Base):

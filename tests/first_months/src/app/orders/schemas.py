@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.http.fields import Identifier, Text
+from app.kit.http.fields import Identifier, Text
 
 
 class OrderCreate(BaseModel):
@@ -22,3 +22,9 @@ class OrderRead(OrderCreate):
     model_config = ConfigDict(from_attributes=True)
 
     id: Identifier
+
+
+class Confirmation(OrderRead):
+    """What a customer reads who has placed an order."""
+
+    greeting: str

@@ -1,7 +1,6 @@
 """The tables of accounts and transfers."""
 
-from app.database.base import Base
-from app.database.columns import PrimaryKey
+from app.kit.database.models import Base, PrimaryKey
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 

@@ -1,0 +1,17 @@
+"""What the tests of the database layer share."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.kit.database.sessions import Database, open_database
+from kit_tests.support.plugin import Stage
+from kit_tests.support.settings import settings_for
+from kit_tests.support.suite import Suite
+
+
+@pytest.fixture(scope="session")
+async def shared_database(stage: Stage, suite: Suite) -> AsyncIterator[Database]:
+    """Return a database for tests that commit nothing."""
+    async with open_database(settings_for(await stage.url(suite))) as database:
+        yield database

@@ -1,0 +1,146 @@
+"""Many rows at once are stored as each would be on its own."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import JSON, Enum, Numeric, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.database.bulk import insert_many
+from app.kit.database.models import NOW, PrimaryKey
+from app.kit.database.sessions import Database
+from kit_tests.support.items import ItemBase
+from kit_tests.support.statements import statements_seen
+
+
+class Kind(StrEnum):
+    """A choice, which the database keeps by its name."""
+
+    LARGE = "large"
+    SMALL = "small"
+
+
+class Parcel(ItemBase):
+    """A row with a value of every common kind."""
+
+    __tablename__ = "parcel"
+
+    id: Mapped[PrimaryKey]
+    # The attribute has another name than the column.
+    label: Mapped[str] = mapped_column("parcel_label", unique=True)
+    number: Mapped[int | None]
+    weight: Mapped[float | None]
+    price: Mapped[Decimal | None] = mapped_column(Numeric(10, 2))
+    fragile: Mapped[bool | None]
+    sent_at: Mapped[datetime | None]
+    due: Mapped[date | None]
+    content: Mapped[bytes | None]
+    reference: Mapped[UUID | None]
+    kind: Mapped[Kind | None] = mapped_column(Enum(Kind, native_enum=False))
+    details: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)
+    attempts: Mapped[int] = mapped_column(default=7)
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+NUMBERS = count(1)
+
+
+class Ticket(ItemBase):
+    """A row with a default that is another one each time."""
+
+    __tablename__ = "ticket"
+
+    id: Mapped[PrimaryKey]
+    name: Mapped[str]
+    number: Mapped[int] = mapped_column(default=lambda: next(NUMBERS), unique=True)
+
+
+class Vehicle(ItemBase):
+    """The first of a hierarchy, of which the rows say what they are."""
+
+    __tablename__ = "vehicle"
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "vehicle"}
+
+    id: Mapped[PrimaryKey]
+    kind: Mapped[str]
+    name: Mapped[str]
+
+
+class Van(Vehicle):
+    """One that is told apart by what the mapper adds."""
+
+    __mapper_args__ = {"polymorphic_identity": "van"}
+
+
+FULL = {
+    "label": "full",
+    "number": 2**62,
+    "weight": 0.1,
+    "price": Decimal("12.30"),
+    "fragile": True,
+    "sent_at": datetime(2024, 2, 29, 12, 30, 15, 123000, tzinfo=UTC),
+    "due": date(2024, 3, 1),
+    "content": b"\x00\xff",
+    "reference": UUID(int=7),
+    "kind": Kind.SMALL,
+    "details": {"a": [1, None, "{}"]},
+}
+EMPTY = dict.fromkeys(FULL) | {"label": 'quotes " and \\ and {braces},'}
+
+
+async def stored(database: Database, model: type[Any]) -> list[Any]:
+    async with database.read() as session:
+        return list(await session.scalars(select(model).order_by(model.id)))
+
+
+async def test_values_of_every_kind_are_stored_as_they_are(database: Database) -> None:
+    async with database.transaction() as session:
+        assert await insert_many(session, Parcel, [FULL, EMPTY]) == 2
+    parcels = await stored(database, Parcel)
+    assert [{name: getattr(parcel, name) for name in FULL} for parcel in parcels] == [FULL, EMPTY]
+    assert [parcel.attempts for parcel in parcels] == [7, 7]
+    assert all(parcel.created_at for parcel in parcels)
+
+
+async def test_any_number_of_rows_is_one_statement(database: Database) -> None:
+    rows = [{"label": f"parcel {number}", "number": number if number % 2 else None} for number in range(2_000)]
+    async with database.transaction() as session:
+        with statements_seen(about="INSERT") as statements:
+            assert await insert_many(session, Parcel, rows) == len(rows)
+    assert len(statements) == 1
+    assert [{"label": parcel.label, "number": parcel.number} for parcel in await stored(database, Parcel)] == rows
+
+
+async def test_no_rows_are_no_statement(database: Database) -> None:
+    async with database.transaction() as session:
+        with statements_seen(about="INSERT") as statements:
+            assert await insert_many(session, Parcel, []) == 0
+    assert not statements
+
+
+async def test_one_row_that_is_refused_keeps_out_all(database: Database) -> None:
+    rows = [{"label": f"parcel {number}"} for number in range(100)]
+    with pytest.raises(IntegrityError):
+        async with database.transaction() as session:
+            await insert_many(session, Parcel, [*rows, rows[0]])
+    assert await stored(database, Parcel) == []
+
+
+async def test_default_that_is_computed_is_computed_for_each_row(database: Database) -> None:
+    async with database.transaction() as session:
+        await insert_many(session, Ticket, [{"name": "a"}, {"name": "b"}, {"name": "c"}])
+    tickets = await stored(database, Ticket)
+    assert [ticket.name for ticket in tickets] == ["a", "b", "c"]
+    assert len({ticket.number for ticket in tickets}) == 3
+
+
+async def test_model_of_a_hierarchy_keeps_what_it_is(database: Database) -> None:
+    async with database.transaction() as session:
+        await insert_many(session, Van, [{"name": "a"}, {"name": "b"}])
+    assert [(van.name, van.kind) for van in await stored(database, Van)] == [("a", "van"), ("b", "van")]

@@ -1,0 +1,166 @@
+"""What a transaction promises, and what a session does not do behind its user's back."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError, InvalidRequestError
+from sqlalchemy.orm.exc import StaleDataError
+
+from app.kit.database.failures import ReadOnlySessionError
+from app.kit.database.sessions import Database
+from kit_tests.support.items import Item, count_of
+
+
+async def test_transaction_is_stored_when_its_block_has_ended(database: Database) -> None:
+    async with database.transaction() as session:
+        session.add(Item(name="kept", count=3))
+    assert await count_of(database, "kept") == 3
+
+
+async def test_transaction_whose_block_raises_leaves_nothing(database: Database) -> None:
+    with pytest.raises(RuntimeError, match="half-way"):
+        async with database.transaction() as session:
+            session.add(Item(name="lost"))
+            await session.flush()
+            raise RuntimeError("half-way")
+    assert await count_of(database, "lost") is None
+
+
+async def test_error_at_the_commit_reaches_the_caller(database: Database) -> None:
+    with pytest.raises(IntegrityError):
+        async with database.transaction() as session:
+            session.add(Item(name="orphan", parent_id=404))
+            await session.flush()
+    assert await count_of(database, "orphan") is None
+
+
+async def test_released_savepoint_goes_with_its_transaction(database: Database) -> None:
+    with pytest.raises(RuntimeError, match="after the savepoint"):
+        async with database.transaction() as session:
+            async with session.begin_nested():
+                session.add(Item(name="nested"))
+            raise RuntimeError("after the savepoint")
+    assert await count_of(database, "nested") is None
+
+
+async def test_failed_savepoint_leaves_the_rest_of_its_transaction(database: Database) -> None:
+    async with database.transaction() as session:
+        session.add(Item(name="outer"))
+        with pytest.raises(IntegrityError):
+            async with session.begin_nested():
+                session.add(Item(name="outer"))
+    assert await count_of(database, "outer") == 0
+
+
+async def test_closed_session_does_not_open_again(database: Database) -> None:
+    async with database.transaction() as session:
+        session.add(Item(name="in time"))
+    with pytest.raises(InvalidRequestError):
+        await session.execute(insert(Item).values(name="too late"))
+    assert await count_of(database, "too late") is None
+
+
+async def test_cancelled_transaction_returns_its_connection(database: Database) -> None:
+    inserted = asyncio.Event()
+
+    async def write() -> None:
+        async with database.transaction() as session:
+            session.add(Item(name="cancelled"))
+            await session.flush()
+            inserted.set()
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(write())
+    await inserted.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert database.pool_status().checked_out == 0
+    assert await count_of(database, "cancelled") is None
+
+
+async def test_server_generated_values_need_no_further_query(database: Database) -> None:
+    async with database.transaction() as session:
+        item = Item(name="clock")
+        session.add(item)
+        await session.flush()
+        created, first = item.created_at, item.updated_at
+        item.count = 1
+        await session.flush()
+        assert item.version == 2
+        assert item.updated_at >= first
+    # Nothing expires at the commit, so nothing needs the session that is closed by now.
+    assert (item.created_at, item.count) == (created, 1)
+    assert item.created_at.tzinfo is not None
+
+
+async def test_relation_that_was_not_asked_for_is_not_loaded_by_itself(database: Database) -> None:
+    async with database.transaction() as session:
+        session.add(Item(name="parent"))
+    async with database.read() as reading:
+        item = await reading.scalar(select(Item))
+        assert item is not None
+        with pytest.raises(InvalidRequestError, match="raise_on_sql"):
+            _ = item.parts
+
+
+async def test_read_session_refuses_to_write(database: Database) -> None:
+    async with database.transaction() as session:
+        session.add(Item(name="safe"))
+
+    with pytest.raises(ReadOnlySessionError):
+        async with database.read() as session:
+            session.add(Item(name="added"))
+    with pytest.raises(ReadOnlySessionError):
+        async with database.read() as session:
+            await session.execute(insert(Item).values(name="inserted"))
+    with pytest.raises(ReadOnlySessionError):
+        async with database.snapshot() as session:
+            await session.execute(update(Item).values(count=7))
+    with pytest.raises(ReadOnlySessionError):
+        async with database.read() as session:
+            item = (await session.scalars(select(Item))).one()
+            item.count = 7
+
+    assert await count_of(database, "safe") == 0
+    assert await count_of(database, "added") is None
+    assert await count_of(database, "inserted") is None
+
+
+async def test_snapshot_sees_one_state_throughout(database: Database) -> None:
+    count = select(Item.count).where(Item.name == "moving")
+    async with database.transaction() as session:
+        session.add(Item(name="moving"))
+
+    async with database.snapshot() as snapshot, database.read() as read:
+        assert await snapshot.scalar(count) == 0
+        async with database.transaction() as session:
+            await session.execute(update(Item).values(count=1))
+        assert await snapshot.scalar(count) == 0
+        assert await read.scalar(count) == 1
+
+
+async def test_concurrent_changes_of_a_row_lose_no_update(database: Database) -> None:
+    async with database.transaction() as session:
+        session.add(Item(name="shared"))
+    async with database.read() as reading:
+        first = (await reading.scalars(select(Item))).one()
+    everyone_has_read = asyncio.Barrier(5)
+
+    async def increment() -> None:
+        async with database.read() as reading:
+            seen = (await reading.scalars(select(Item))).one()
+        await everyone_has_read.wait()
+        async with database.transaction() as session:
+            item = await session.merge(seen, load=False)
+            item.count = seen.count + 1
+
+    results = await asyncio.gather(*(increment() for _ in range(5)), return_exceptions=True)
+
+    assert results.count(None) == 1
+    assert all(isinstance(result, StaleDataError) for result in results if result is not None)
+    async with database.read() as reading:
+        item = (await reading.scalars(select(Item))).one()
+    assert (item.count, item.version) == (1, first.version + 1)

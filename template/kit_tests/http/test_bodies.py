@@ -1,0 +1,113 @@
+"""Input that is hostile, broken or too large: refused with a reason, and never a 500."""
+
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from kit_tests.support.application import Running, exchange
+from kit_tests.support.problems import assert_problem
+
+JSON = {"Content-Type": "application/json"}
+LIMIT = 1_048_576
+
+
+async def stored(client: httpx2.AsyncClient) -> list[str]:
+    names: list[str] = (await client.get("/items")).json()["items"]
+    return names
+
+
+def body_of(size: int) -> bytes:
+    return b'{"name": "' + b"x" * (size - 12) + b'"}'
+
+
+async def test_body_of_the_largest_size_is_taken(client: httpx2.AsyncClient) -> None:
+    # What the endpoint makes of it afterwards is another matter.
+    answer = await client.post("/items", content=body_of(LIMIT), headers=JSON)
+    assert answer.status_code != 413
+
+
+async def test_body_that_says_that_it_is_too_large_is_refused(client: httpx2.AsyncClient) -> None:
+    assert_problem(await client.post("/items", content=body_of(LIMIT + 1), headers=JSON), 413)
+    assert await stored(client) == []
+
+
+async def test_body_that_says_that_it_is_too_large_is_not_waited_for(shared_service: Running) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % (LIMIT + 1))]
+    start, *_ = await exchange(shared_service.asgi, "POST", "/items", headers=headers, body=b"")
+    assert start["status"] == 413
+
+
+async def test_body_that_turns_out_too_large_is_refused(client: httpx2.AsyncClient) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield body_of(LIMIT)
+        yield b" "
+
+    answer = await client.post("/items", content=chunks(), headers=JSON)
+    assert "Content-Length" not in answer.request.headers
+    assert_problem(answer, 413)
+    assert await stored(client) == []
+
+
+async def test_body_of_another_type_than_json_is_refused(client: httpx2.AsyncClient) -> None:
+    for headers in ({"Content-Type": "text/plain"}, {"Content-Type": "application/x-www-form-urlencoded"}, {}):
+        answer = await client.post("/items", content=b'{"name": "typed"}', headers=headers)
+        assert_problem(answer, 422, kind="validation")
+    assert await stored(client) == []
+
+
+BROKEN = {
+    "nothing": b"",
+    "half": b'{"name": "x"',
+    "no JSON": b"name=x",
+    "no UTF-8": b'{"name": "\xff\xfe"}',
+    "UTF-16": '{"name": 1}'.encode("utf-16"),
+    "deep list": b"[" * 100_000,
+    "deep object": b'{"name":' * 100_000,
+    "list": b'[{"name": "x"}]',
+    "null": b"null",
+    "number": b"1" * 5_000,
+    "NUL": rb'{"name": "a\u0000b"}',
+    "lone surrogate": rb'{"name": "\ud800"}',
+    "lone surrogate as a key": rb'{"name": "x", "\udfff": 1}',
+    "unknown key": b'{"name": "x", "rank": 1}',
+    "very long key": b'{"name": "x", "' + b"k" * 100_000 + b'": 1}',
+    "text for a number": b'{"name": "x", "count": "many"}',
+    "fraction": b'{"name": "x", "count": 1.5}',
+    "65 bits": b'{"name": "x", "count": 18446744073709551616}',
+    "400 digits": b'{"name": "x", "count": %s}' % (b"9" * 400),
+    "5000 digits": b'{"name": "x", "count": %s}' % (b"9" * 5_000),
+    "1e400 for an integer": b'{"name": "x", "count": 1e400}',
+    "1e400": b'{"name": "x", "weight": 1e400}',
+    "NaN": b'{"name": "x", "weight": NaN}',
+    "-Infinity": b'{"name": "x", "weight": -Infinity}',
+    "id 0": b'{"name": "x", "parent_id": 0}',
+    "id that is true": b'{"name": "x", "parent_id": true}',
+    "id that is a string": b'{"name": "x", "parent_id": "1"}',
+    "id of 65 bits": b'{"name": "x", "parent_id": 9223372036854775808}',
+}
+
+
+@pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
+async def test_broken_body_is_refused(client: httpx2.AsyncClient, body: bytes) -> None:
+    answer = await client.post("/items", content=body, headers=JSON)
+    assert answer.status_code in {400, 422}
+    assert_problem(answer, answer.status_code, kind="validation" if answer.status_code == 422 else None)
+    assert await stored(client) == []
+
+
+@pytest.mark.parametrize("item_id", ["0", "-1", "9223372036854775808", "9" * 5_000, "one", "1.5", "1e3", "%00", "NaN"])
+async def test_id_that_no_row_can_have_is_refused(client: httpx2.AsyncClient, item_id: str) -> None:
+    assert_problem(await client.get(f"/items/{item_id}"), 422, kind="validation")
+
+
+async def test_largest_id_is_merely_unknown(client: httpx2.AsyncClient) -> None:
+    assert_problem(await client.get(f"/items/{2**63 - 1}"), 404)
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    ["", "x", "%00", "%ff", "é", "W10", "WzBd", "WyJ4Il0", "W251bGxd", "WzEsMl0", "Wzk5OTk5OTk5OTk5OTk5OTk5OTk5XQ"],
+)
+async def test_cursor_that_was_not_handed_out_is_refused(client: httpx2.AsyncClient, cursor: str) -> None:
+    assert_problem(await client.get(f"/items?cursor={cursor}"), 422, kind="invalid-cursor")

@@ -1,0 +1,61 @@
+"""Optimistic locking over HTTP: `ETag` out, `If-Match` in."""
+
+import asyncio
+
+import httpx2
+import pytest
+
+from kit_tests.support.application import Running
+from kit_tests.support.problems import assert_problem
+
+
+async def make_item(client: httpx2.AsyncClient) -> str:
+    return f"/items/{(await client.post('/items', json={'name': 'tagged'})).json()['id']}"
+
+
+@pytest.mark.parametrize(
+    "if_match", ['"1"', ' "1" ', "*", '"0", "1"', '"0","1","2"', 'W/"1", "1"', '"a,b", "1"', ', "1",']
+)
+async def test_change_goes_through_while_the_tag_matches(client: httpx2.AsyncClient, if_match: str) -> None:
+    item = await make_item(client)
+    assert (await client.get(item)).headers["ETag"] == '"1"'
+    assert (await client.patch(item, json={"count": 5}, headers={"If-Match": if_match})).status_code == 200
+    assert (await client.get(item)).headers["ETag"] == '"2"'
+
+
+@pytest.mark.parametrize(
+    "if_match",
+    ['"2"', '"0", "2"', "1", 'W/"1"', 'w/"1"', "", '"', '""', '"1', "1 OR 1=1", '"1" "', '"01"', '"1 "', '"*"', "\xe9"],
+)
+async def test_change_is_refused_when_no_tag_matches(client: httpx2.AsyncClient, if_match: str) -> None:
+    item = await make_item(client)
+    headers = {b"If-Match": if_match.encode("latin-1")}
+    assert_problem(await client.patch(item, json={"count": 5}, headers=headers), 412)
+    assert (await client.get(item)).json()["count"] == 0
+
+
+async def test_change_without_a_tag_goes_through(client: httpx2.AsyncClient) -> None:
+    item = await make_item(client)
+    assert (await client.patch(item, json={"count": 5})).status_code == 200
+
+
+async def test_every_change_that_is_answered_with_200_is_counted(service: Running) -> None:
+    item = await make_item(service.client)
+
+    answers = await asyncio.gather(*(service.client.patch(item, json={"count": n}) for n in range(1, 9)))
+
+    refused = [answer for answer in answers if answer.status_code != 200]
+    for answer in refused:
+        assert_problem(answer, 409, kind="stale-version")
+    assert (await service.client.get(item)).headers["ETag"] == f'"{1 + len(answers) - len(refused)}"'
+
+
+async def test_only_one_of_many_who_saw_the_same_tag_may_change(service: Running) -> None:
+    item = await make_item(service.client)
+
+    answers = await asyncio.gather(
+        *(service.client.patch(item, json={"count": n}, headers={"If-Match": '"1"'}) for n in range(1, 9))
+    )
+
+    assert sorted(answer.status_code for answer in answers)[:2] in ([200, 409], [200, 412])
+    assert (await service.client.get(item)).headers["ETag"] == '"2"'

@@ -1,0 +1,194 @@
+"""The log: one line of JSON for each event, each with the id of its request, and none with a secret."""
+
+import asyncio
+import json
+import logging
+import warnings
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any
+
+import httpx2
+import pytest
+import structlog
+from fastapi import BackgroundTasks
+from sqlalchemy import select
+
+from app.kit.database.dependencies import CurrentDatabase, ReadSession
+from app.kit.logs import LogSettings, configure_logging
+from kit_tests.support.application import application, running, serving
+from kit_tests.support.output import captured_output, log_lines
+from kit_tests.support.pool import at_most
+from kit_tests.support.settings import settings_for
+from kit_tests.support.suite import MakeSettings
+
+
+def lines_of(answer: httpx2.Response, output: StringIO) -> list[dict[str, Any]]:
+    """Return what was logged about the request that was answered so."""
+    return [line for line in log_lines(output) if line.get("request_id") == answer.headers["X-Request-ID"]]
+
+
+async def test_request_is_logged_with_what_it_was_and_how_it_went(shared_database_url: str) -> None:
+    with captured_output() as output:
+        async with running(application(settings_for(shared_database_url, log_level="INFO"))) as service:
+            answer = await service.client.get("/items/7?secret=1", headers={"X-Request-ID": "find-me"})
+    assert answer.status_code == 404
+    (line,) = log_lines(output)
+    assert line.pop("duration_ms") > 0
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "request",
+        "level": "info",
+        "method": "GET",
+        "path": "/items/7",
+        "request_id": "find-me",
+        "status": 404,
+    }
+
+
+async def test_every_line_of_a_request_has_its_id(shared_database_url: str) -> None:
+    settings = settings_for(shared_database_url, log_level="INFO", database_echo=True)
+    with captured_output() as output:
+        app = application(settings)
+
+        @app.get("/probe")
+        async def probe(tasks: BackgroundTasks) -> None:
+            structlog.get_logger().info("from structlog")
+            logging.getLogger("some.library").info("from the %s", "standard library")
+            tasks.add_task(structlog.get_logger().info, "from a background task")
+
+        async with running(app) as service:
+            await service.client.get("/probe", headers={"X-Request-ID": "first"})
+            await service.client.get("/items", headers={"X-Request-ID": "second"})
+
+    lines = log_lines(output)
+    first = [line["event"] for line in lines if line.get("request_id") == "first"]
+    assert first == ["from structlog", "from the standard library", "from a background task", "request"]
+    second = [line["event"] for line in lines if line.get("request_id") == "second"]
+    assert any("SELECT" in event for event in second)
+    assert all("request_id" in line for line in lines)
+
+
+async def test_server_logs_in_the_same_form(shared_database_url: str) -> None:
+    with captured_output() as output:
+        app = application(settings_for(shared_database_url, log_level="INFO"))
+        async with serving(app) as server:
+            reader, writer = await server.send(b"GET /items HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+            await reader.read()
+            writer.close()
+    lines = log_lines(output)
+    assert {"uvicorn.error"} == {line["logger"] for line in lines if "logger" in line}
+    assert [line["path"] for line in lines if line["event"] == "request"] == ["/items"]
+
+
+async def test_health_and_metrics_are_logged_only_when_debugging(shared_database_url: str) -> None:
+    async def paths(level: str) -> list[str]:
+        with captured_output() as output:
+            async with running(application(settings_for(shared_database_url, log_level=level))) as service:
+                for path in ("/health/live", "/health/ready", "/metrics", "/items"):
+                    assert (await service.client.get(path)).status_code == 200
+        return [line["path"] for line in log_lines(output) if line["event"] == "request"]
+
+    assert await paths("INFO") == ["/items"]
+    assert await paths("DEBUG") == ["/health/live", "/health/ready", "/metrics", "/items"]
+    assert await paths("WARNING") == []
+
+
+async def test_console_form_is_for_people(shared_database_url: str) -> None:
+    with captured_output() as output:
+        app = application(settings_for(shared_database_url, log_level="INFO", log_format="console"))
+        async with running(app) as service:
+            await service.client.get("/items")
+            await service.client.post("/items/then/500", params={"name": "x"})
+    text = output.getvalue()
+    assert not text.startswith("{")
+    assert "/items" in text
+    assert "RuntimeError" in text
+    assert "a bug" in text
+
+
+async def test_bug_is_logged_with_its_traceback(shared_database_url: str) -> None:
+    with captured_output() as output:
+        async with running(application(settings_for(shared_database_url, log_level="INFO"))) as service:
+            answer = await service.client.post("/items/then/500", params={"name": "x"})
+    failed, request = lines_of(answer, output)
+    assert (failed["event"], failed["level"]) == ("request_failed", "error")
+    assert "RuntimeError: a bug" in failed["exception"]
+    assert (request["event"], request["status"]) == ("request", 500)
+
+
+async def test_failing_background_task_is_logged_after_the_response(shared_database_url: str) -> None:
+    def fail() -> None:
+        raise RuntimeError("a mistake in the task")
+
+    with captured_output() as output:
+        app = application(settings_for(shared_database_url, log_level="INFO"))
+
+        @app.get("/probe")
+        async def probe(tasks: BackgroundTasks) -> str:
+            tasks.add_task(fail)
+            return "answered"
+
+        async with running(app) as service:
+            answer = await service.client.get("/probe")
+
+    assert (answer.status_code, answer.json()) == (200, "answered")
+    failed, request = lines_of(answer, output)
+    assert (failed["event"], failed["level"]) == ("failed_after_response", "error")
+    assert "a mistake in the task" in failed["exception"]
+    assert request["status"] == 200
+
+
+async def test_no_value_and_no_credential_is_ever_logged(make_settings: MakeSettings) -> None:
+    with captured_output() as output:
+        async with running(application(make_settings(log_level="DEBUG", database_echo=True))) as service:
+            for _ in range(2):
+                await service.client.post("/items", json={"name": "swordfish"})
+            await service.client.post("/items", json={"name": ["swordfish"], "swordfish": 1})
+            await service.client.get("/items", params={"cursor": "swordfish"})
+    assert "INSERT INTO" in output.getvalue()
+    assert "swordfish" not in output.getvalue()
+
+
+async def test_second_connection_is_one_line_for_each_pair_of_places(make_settings: MakeSettings) -> None:
+    with captured_output() as output, warnings.catch_warnings():
+        warnings.simplefilter("default")
+        app = application(make_settings(**at_most(4), database_pool_timeout=0.2))
+
+        @app.get("/probe")
+        async def probe(session: ReadSession, database: CurrentDatabase) -> None:
+            await session.execute(select(1))
+            await database.execute(select(1))
+
+        async with running(app) as service:
+            statuses = await asyncio.gather(*(service.client.get("/probe") for _ in range(20)))
+            assert {response.status_code for response in statuses} <= {200, 503}
+    (line,) = [line for line in log_lines(output) if line.get("logger") == "py.warnings"]
+    assert line["level"] == "warning"
+    assert "SecondConnectionWarning" in line["event"]
+    assert "kit_tests.test_logs:" in line["event"]
+    assert "read_session" in line["event"]
+    assert line["request_id"]
+
+
+@pytest.mark.parametrize("_time", [1, 2])
+def test_log_goes_where_output_goes(capsys: pytest.CaptureFixture[str], _time: int) -> None:
+    try:
+        for _ in range(2):
+            configure_logging(LogSettings(log_level="INFO"))
+        structlog.get_logger().info("from structlog")
+        logging.getLogger("some.library").info("from the standard library")
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [line["event"] for line in lines] == ["from structlog", "from the standard library"]
+    finally:
+        configure_logging(LogSettings(log_level="WARNING"))
+
+
+def test_log_outlives_an_output_that_was_closed(capsys: pytest.CaptureFixture[str]) -> None:
+    closed = StringIO()
+    with redirect_stdout(closed):
+        configure_logging(LogSettings(log_level="WARNING"))
+    closed.close()
+    structlog.get_logger().warning("afterwards")
+    logging.getLogger("some.library").warning("afterwards")
+    assert capsys.readouterr().out.count("afterwards") == 2

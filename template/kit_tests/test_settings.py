@@ -1,0 +1,97 @@
+"""Settings come from the environment and from `.env`, and are checked before anything starts."""
+
+from pathlib import Path
+
+import pytest
+
+from app.kit.settings import KitSettings, load
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared_database_url: str) -> None:
+    """Set nothing but the database, and read no `.env`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", shared_database_url)
+
+
+def refusal() -> str:
+    """Return the message with which the settings are refused."""
+    with pytest.raises(SystemExit) as refused:
+        load(KitSettings)
+    assert isinstance(refused.value.code, str)
+    return refused.value.code
+
+
+def test_environment_wins_over_file_and_file_over_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert load(KitSettings).database_lock_timeout == 5
+    (tmp_path / ".env").write_text("DATABASE_LOCK_TIMEOUT=6\nLOG_LEVEL=ERROR\nOF_ANOTHER_PROGRAM=x\n")
+    assert load(KitSettings).database_lock_timeout == 6
+    monkeypatch.setenv("DATABASE_LOCK_TIMEOUT", "7.5")
+    settings = load(KitSettings)
+    assert (settings.database_lock_timeout, settings.log_level) == (7.5, "ERROR")
+
+
+def test_variable_that_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_LOCK_TIMEOUT", "")
+    assert load(KitSettings).database_lock_timeout == 5
+
+
+def test_everything_that_is_wrong_is_named_in_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {
+        "DATABASE_LOCK_TIMEOUT": "nan",
+        "DATABASE_POOL_TIMEOUT": "0",
+        "DATABASE_ECHO": "perhaps",
+        "MAX_BODY_SIZE": "many",
+        "DOCS_ENABLED": "perhaps",
+        "CORS_ORIGINS": "everyone",
+        "TRUSTED_HOSTS": "http://everyone",
+        "LOG_LEVEL": "loud",
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    lines = refusal().splitlines()
+    assert lines[0] == "The service cannot start, because its settings are not usable:"
+    assert sorted(line.split(":")[0].strip() for line in lines[1:]) == sorted(wrong)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "0", "-1", "soon", "1e9"])
+def test_time_that_could_not_be_kept_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    times = [name.upper() for name in KitSettings.model_fields if name.endswith("_timeout")]
+    for name in times:
+        monkeypatch.setenv(name, value)
+    message = refusal()
+    assert all(f"  {name}: " in message for name in times)
+
+
+def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", " https://app.example.com ,HTTP://Localhost:5173,,http://[::1]:80")
+    monkeypatch.setenv("TRUSTED_HOSTS", "api.example.com,*.example.com,127.0.0.1,[::1]")
+    settings = load(KitSettings)
+    assert settings.cors_origins == ("https://app.example.com", "http://localhost:5173", "http://[::1]:80")
+    assert settings.trusted_hosts == ("api.example.com", "*.example.com", "127.0.0.1", "[::1]")
+    monkeypatch.setenv("CORS_ORIGINS", "*")
+    assert load(KitSettings).cors_origins == ("*",)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["https://app.example.com/", "app.example.com", "null", "*,https://app.example.com", "https://*.example.com"],
+)
+def test_origin_that_no_browser_would_send_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", value)
+    message = refusal()
+    assert "  CORS_ORIGINS: has '" in message
+    assert "Expected https://app.example.com" in message
+
+
+@pytest.mark.parametrize("value", ["https://api.example.com", "api.example.com:8000", "*", "api.*", "a b", "::1"])
+def test_host_that_no_request_could_name_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("TRUSTED_HOSTS", value)
+    message = refusal()
+    assert f"  TRUSTED_HOSTS: has '{value}'" in message
+    assert "Expected api.example.com" in message
+
+
+def test_settings_do_not_change_afterwards() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load(KitSettings).log_level = "DEBUG"  # type: ignore[misc]

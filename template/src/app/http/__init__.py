@@ -1,1 +1,0 @@
-"""What every endpoint shares: request ids, logs, metrics, problem responses, health, and field types."""

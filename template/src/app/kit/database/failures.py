@@ -1,0 +1,58 @@
+"""The kinds of database failure that a service tells apart, and the errors that the database layer raises itself."""
+
+from enum import Enum
+from typing import Final
+
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm.exc import StaleDataError
+
+
+class Failure(Enum):
+    """The kinds of failure that have a response of their own; anything else is a bug."""
+
+    UNIQUE = "unique-violation"
+    FOREIGN_KEY = "foreign-key-violation"
+    CONSTRAINT = "constraint-violation"
+    DATA = "invalid-data"
+    STALE = "stale-version"
+    CONFLICT = "concurrent-change"
+    LOCKED = "lock-timeout"
+    TIMEOUT = "statement-timeout"
+    POOL_EXHAUSTED = "pool-exhausted"
+    UNAVAILABLE = "database-unavailable"
+
+
+class DatabaseError(Exception):
+    """The base of the errors that the database layer raises itself."""
+
+
+class DatabaseUnavailableError(DatabaseError):
+    """No connection could be opened."""
+
+
+class PoolExhaustedError(DatabaseError):
+    """No connection became free in time."""
+
+
+class NotFoundError(DatabaseError):
+    """There is no such row; the message says so to the client, who is answered with 404."""
+
+
+class ReadOnlySessionError(Exception):
+    """A reading session was asked to write, which is a bug."""
+
+
+class SecondConnectionWarning(RuntimeWarning):
+    """A request asked for a connection while it held one. Enough such requests at once wait for each other."""
+
+
+_BY_CLASS: Final = (
+    (StaleDataError, Failure.STALE),
+    ((PoolExhaustedError, PoolTimeoutError), Failure.POOL_EXHAUSTED),
+    (DatabaseUnavailableError, Failure.UNAVAILABLE),
+)
+
+
+def classify_by_class(error: BaseException) -> Failure | None:
+    """Return the kind of a failure that did not come from the server, or None if it did or is a bug."""
+    return next((kind for classes, kind in _BY_CLASS if isinstance(error, classes)), None)

@@ -1,0 +1,191 @@
+"""Statements that are built once, each with the type of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from dataclasses import fields
+from functools import lru_cache
+from typing import Any, Generic, Literal, Protocol, TypeVar, TypeVarTuple, cast
+
+from sqlalchemy import Executable, Row, Table, Update, bindparam, inspect, update
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.orm.interfaces import ORMOption
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.selectable import TypedReturnsRows
+
+from app.kit.database.failures import NotFoundError
+from app.kit.database.rows import check_row, check_scalar
+from app.kit.database.sessions import ReadingSession
+
+EntityT = TypeVar("EntityT", bound=DeclarativeBase)
+RowT = TypeVar("RowT")
+ValueT = TypeVar("ValueT")
+ColumnTs = TypeVarTuple("ColumnTs")
+
+
+class Executor(Protocol):
+    """Runs a statement: a `Database`, by itself, or a session, in its transaction."""
+
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None, /
+    ) -> Iterable[Row[*tuple[Any, ...]]]:
+        """Run a statement and return its rows."""
+
+
+class WritingExecutor(Executor, Protocol):
+    """An executor that may write: a `Database` or a `WritingSession`."""
+
+    @property
+    def may_write(self) -> Literal[True]:
+        """Tell it from one that only reads."""
+
+
+class _Statement(Generic[RowT]):
+    """A statement, and what makes a row of its columns."""
+
+    def __init__(self, row: Callable[[*ColumnTs], RowT], statement: TypedReturnsRows[*ColumnTs]) -> None:
+        check_row(row, statement)
+        self.row: Callable[..., RowT] = row
+        self.statement: Executable = statement
+
+    async def _all(self, executor: Executor, parameters: Mapping[str, Any]) -> list[RowT]:
+        make = self.row
+        return [make(*row) for row in await executor.execute(self.statement, parameters)]
+
+
+class Query(_Statement[RowT]):
+    """A SELECT and the type of its rows: `Query(InvoiceRow, select(Invoice.id, Invoice.number))`.
+
+    The type checker compares the columns with the fields of the row, in order, where it knows their types: up to ten
+    columns. So names, order and types are compared once more when the query is built, and a TypeError says what does
+    not fit. Parameters are the statement's `bindparam`s, by name.
+    """
+
+    def __init__(self, row: Callable[[*ColumnTs], RowT], statement: TypedReturnsRows[*ColumnTs]) -> None:
+        """Build a query; raises TypeError for a statement that writes, or whose columns do not fit the row."""
+        _refuse_dml(statement)
+        super().__init__(row, statement)
+
+    @classmethod
+    def of_values(cls, statement: TypedReturnsRows[ValueT]) -> Query[ValueT]:
+        """Build a query of one column, whose rows are that column's values."""
+        _refuse_dml(statement)
+        check_scalar(statement)
+        query = cast("Query[ValueT]", cls.__new__(cls))
+        query.row = lambda value: value
+        query.statement = statement
+        return query
+
+    async def all(self, executor: Executor, /, **parameters: Any) -> list[RowT]:
+        """Return every row."""
+        return await self._all(executor, parameters)
+
+    async def first(self, executor: Executor, /, **parameters: Any) -> RowT | None:
+        """Return the first row, or None if there is none."""
+        return next(iter(await self._all(executor, parameters)), None)
+
+    async def get(self, executor: Executor, /, **parameters: Any) -> RowT:
+        """Return the first row; raises NotFoundError, which is answered with 404, if there is none."""
+        for row in await self._all(executor, parameters):
+            return row
+        raise _not_found(_table_of(self.statement), parameters)
+
+    async def batches(
+        self, session: ReadingSession, /, size: int, **parameters: Any
+    ) -> AsyncGenerator[list[RowT], None]:
+        """Yield all rows in lists of `size`, through a server-side cursor, so that memory stays flat.
+
+        A cursor needs a transaction, as `Database.snapshot()` and `Database.transaction()` have. Whoever leaves before
+        the end closes the generator, as `contextlib.aclosing` does, and with it the cursor.
+        """
+        make = self.row
+        result = await session.stream(self.statement.execution_options(yield_per=size), parameters)
+        try:
+            async for batch in result.partitions():
+                yield [make(*row) for row in batch]
+        finally:
+            await result.close()
+
+
+class Command(_Statement[RowT]):
+    """An INSERT, UPDATE or DELETE with RETURNING, and the type of its rows; checked as a `Query` is."""
+
+    async def all(self, executor: WritingExecutor, /, **parameters: Any) -> list[RowT]:
+        """Return every row that was written."""
+        return await self._all(executor, parameters)
+
+    async def one(self, executor: WritingExecutor, /, **parameters: Any) -> RowT:
+        """Return the only row that was written; raises ValueError if there is another number of them."""
+        (row,) = await self._all(executor, parameters)
+        return row
+
+
+async def get_entity(session: ReadingSession, model: type[EntityT], key: object, *options: ORMOption) -> EntityT:
+    """Return the entity with this primary key; raises NotFoundError, which is answered with 404, if there is none.
+
+    `options` are the query's, such as `selectinload(Invoice.lines)`.
+    """
+    entity = await session.get(model, key, options=options)
+    if entity is None:
+        raise _not_found(inspect(model).local_table.description, {"id": key})
+    return entity
+
+
+async def change_row(
+    executor: WritingExecutor, model: type[DeclarativeBase], row: RowT, values: Mapping[str, Any]
+) -> RowT:
+    """Change a row of a `Versioned` model, and return it as it is now.
+
+    The row is a named tuple or a dataclass with the fields `id` and `version`. Where nothing changes, nothing is sent
+    and the row is returned. Raises StaleDataError if someone else has changed the row since it was read.
+    """
+    read = _as_dict(row)
+    changed = {name: value for name, value in values.items() if name not in read or read[name] != value}
+    if not changed:
+        return row
+    columns = inspect(model).columns
+    # Statements know columns by their own names, which may be others than those of the attributes.
+    parameters = {columns[name].key: value for name, value in changed.items()}
+    parameters |= {"id_read": read["id"], "version_read": read["version"]}
+    for now in await executor.execute(_update(model, tuple(read)), parameters):
+        return type(row)(*now)
+    raise StaleDataError(f"{model.__name__} {read['id']} was changed since it was read.")
+
+
+def _as_dict(row: Any) -> dict[str, Any]:
+    if isinstance(row, tuple):
+        return dict(zip(cast("Any", row)._fields, row, strict=True))
+    return {field.name: getattr(row, field.name) for field in fields(row)}
+
+
+@lru_cache(maxsize=256)
+def _update(model: type[DeclarativeBase], names: tuple[str, ...]) -> Update:
+    """Build the statement once: which columns it sets, the parameters tell."""
+    columns = inspect(model).columns
+    return (
+        update(model)
+        .where(columns.id == bindparam("id_read"), columns.version == bindparam("version_read"))
+        .values(version=columns.version + 1)
+        .returning(*(columns[name] for name in names))
+    )
+
+
+def _refuse_dml(statement: Executable) -> None:
+    if statement.is_dml:
+        raise TypeError("The statement writes: make it a Command, which runs where writing is allowed.")
+
+
+def _table_of(statement: Executable) -> str:
+    """Return the name of the first table that is selected from."""
+    parts: Iterable[Any] = getattr(statement, "columns_clause_froms", ())
+    return next((part.name for each in parts for part in visitors.iterate(each) if isinstance(part, Table)), "row")
+
+
+def _not_found(what: str, parameters: Mapping[str, object]) -> NotFoundError:
+    noun = what.rpartition(".")[2].replace("_", " ")
+    match list(parameters.items()):
+        case [("id", key)]:
+            return NotFoundError(f"There is no {noun} {key}.")
+        case _:
+            return NotFoundError(f"There is no such {noun}.")

@@ -1,0 +1,42 @@
+"""Answers that web pages of other origins may read: https://fetch.spec.whatwg.org/#http-cors-protocol."""
+
+from collections.abc import Collection
+from typing import Final
+
+from fastapi import status
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from app.kit.http.problems import problem
+from app.kit.http.request_id import HEADER
+
+_METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
+_REQUEST_HEADERS: Final = ("Authorization", "Idempotency-Key", "If-Match", "If-None-Match", HEADER)
+_RESPONSE_HEADERS: Final = ("ETag", "Location", "Retry-After", HEADER)
+
+
+class Cors(CORSMiddleware):
+    """Starlette's middleware, with refusals that are problem responses.
+
+    It never allows credentials: a page that may send the user's cookies along acts in the user's name.
+    """
+
+    def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
+        super().__init__(
+            app,
+            allow_origins=origins,
+            allow_methods=_METHODS,
+            allow_headers=_REQUEST_HEADERS,
+            expose_headers=_RESPONSE_HEADERS,
+        )
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Answer a browser that asks what it may send."""
+        answer = super().preflight_response(request_headers)
+        if answer.status_code == status.HTTP_200_OK:
+            return answer
+        refusal = problem(400, f"{bytes(answer.body).decode()}.", kind="cors")
+        refusal.headers["Vary"] = answer.headers["Vary"]
+        return refusal

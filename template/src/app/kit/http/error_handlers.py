@@ -1,0 +1,128 @@
+"""Translates errors into problem responses, without SQL, parameters or credentials."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError, ValidationException, WebSocketRequestValidationError
+from fastapi.utils import is_body_allowed_for_status_code
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
+
+from app.kit.database.errors import classify
+from app.kit.database.failures import DatabaseError, Failure, NotFoundError
+from app.kit.database.pagination import InvalidCursorError
+from app.kit.http.problems import RETRY_AFTER_SECONDS, ProblemError, problem
+from app.kit.http.retries import repeat_if_allowed
+
+MAX_ERRORS: Final = 20
+"""How many of the fields that are refused a response names: a large body can be wrong in many thousand places."""
+
+_METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+
+log = structlog.get_logger()
+
+# What a client is told about each failure of the database, and whether trying again later can help.
+FAILURES: Final[Mapping[Failure, tuple[int, str]]] = {
+    Failure.UNIQUE: (409, "A row with the same unique value exists already."),
+    Failure.FOREIGN_KEY: (409, "The request refers to a row that does not exist, or removes one that is still in use."),
+    Failure.STALE: (409, "The row was changed by someone else in the meantime. Read it again and repeat the change."),
+    Failure.CONSTRAINT: (422, "A value is not allowed by the rules of the database."),
+    Failure.DATA: (422, "A value is not one that the database can store."),
+    Failure.CONFLICT: (503, "The change collided with others that ran at the same time. Try again."),
+    Failure.LOCKED: (503, "The row is locked by someone else. Try again."),
+    Failure.TIMEOUT: (503, "The database took too long. Try again."),
+    Failure.POOL_EXHAUSTED: (503, "All database connections are in use. Try again."),
+    Failure.UNAVAILABLE: (503, "The database cannot be reached. Try again."),
+}
+
+
+def response_to(error: Exception, scope: Scope) -> Response | None:
+    """Return the response to an error, or None if the error is a bug."""
+    match error:
+        case HTTPException():
+            return _http_exception(error, scope)
+        case RequestValidationError() | WebSocketRequestValidationError():
+            return _validation_error(error)
+        case InvalidCursorError():
+            return problem(422, str(error), kind="invalid-cursor")
+        case NotFoundError():
+            return problem(404, str(error))
+        case SQLAlchemyError() | DatabaseError():
+            return _database_error(error)
+        case _:
+            return None
+
+
+def _http_exception(error: HTTPException, scope: Scope) -> Response:
+    status = error.status_code
+    if not is_body_allowed_for_status_code(status):
+        return Response(status_code=status, headers=error.headers)
+    if isinstance(error, ProblemError):
+        return problem(status, error.detail, kind=error.kind, headers=error.headers, **error.extra)
+    headers = error.headers
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(_allowed_methods(scope))}
+    return problem(status, str(error.detail), headers=headers)
+
+
+def _allowed_methods(scope: Scope) -> list[str]:
+    """Return every method that the path has; the error names those of one of its endpoints."""
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in scope["app"].routes)
+    ]
+
+
+def _validation_error(error: ValidationException) -> Response:
+    # The refused input is left out: it may be a secret, or text that cannot be encoded.
+    errors = [
+        {"loc": list(item["loc"]), "msg": item["msg"], "type": item["type"]} for item in error.errors()[:MAX_ERRORS]
+    ]
+    first = errors[0]
+    detail = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return problem(422, detail, kind="validation", errors=errors)
+
+
+def _database_error(error: Exception) -> Response | None:
+    failure = classify(error)
+    if failure is None:
+        return None
+    status, detail = FAILURES[failure]
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        log.warning("database_failure", failure=failure.value, error=type(error).__name__)
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    else:
+        headers = None
+    return problem(status, detail, kind=failure.value, headers=headers)
+
+
+async def _handle(connection: HTTPConnection, error: Exception) -> Response:
+    # Only the middleware around a WebSocket knows whether it was accepted, and so what can still be sent.
+    if connection.scope["type"] == "websocket":
+        raise error
+    repeat_if_allowed(connection.scope, error)
+    response = response_to(error, connection.scope)
+    if response is None:
+        raise error
+    return response
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Answer the errors that are no bugs with a problem response; `RequestMiddleware` handles the others."""
+    for kind in (
+        HTTPException,
+        RequestValidationError,
+        WebSocketRequestValidationError,
+        InvalidCursorError,
+        SQLAlchemyError,
+        DatabaseError,
+    ):
+        app.exception_handler(kind)(_handle)

@@ -1,0 +1,37 @@
+"""Field types that refuse, with 422, what the database could not store."""
+
+from typing import Annotated, Final
+
+from fastapi import Query
+from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+MAX_BIGINT: Final = 2**63 - 1
+
+
+def _refuse_coercion(value: object) -> object:
+    if isinstance(value, (bool, str)):
+        raise PydanticCustomError("int_type", "Input should be a valid integer")
+    return value
+
+
+NoCoercion: Final = BeforeValidator(_refuse_coercion)
+"""For an integer in a body: 7 is one, and 7.0, as in JSON Schema, but not "7" or true, which pydantic would take."""
+
+Identifier = Annotated[int, Field(ge=1, le=MAX_BIGINT)]
+"""A primary key. A larger number does not fit into the database's 64 bits."""
+
+Reference = Annotated[int, Field(ge=1, le=9 * 10**18), NoCoercion]
+"""A primary key in a body.
+
+The bound is round because OpenAPI writes it as a double, and would round one with more digits up to what is refused.
+"""
+
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+"""A string without NUL: databases refuse it or cut the text off there."""
+
+Limit = Annotated[int, Query(ge=1, le=100, description="How many items a page has at most.")]
+"""The size of a page."""
+
+Cursor = Annotated[str | None, Query(max_length=200, description="The `next_cursor` of the page before.")]
+"""Where a page begins."""

@@ -1,0 +1,37 @@
+"""Health endpoints for orchestrators: alive says that the process answers, ready that it can serve."""
+
+from typing import Literal
+
+from fastapi import Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.kit.database.dependencies import CurrentDatabase
+from app.kit.database.schema import NotReadyError, check_readiness
+from app.kit.http.components import components_of
+from app.kit.http.problems import RETRY_AFTER_SECONDS, problem
+from app.kit.http.routing import PrefixRouter
+
+router = PrefixRouter(prefix="/health", tags=["operations"])
+
+
+class Health(BaseModel):
+    """The response of a healthy service."""
+
+    status: Literal["alive", "ready"]
+
+
+@router.get("/live", summary="Does the process answer?")
+async def live() -> Health:
+    """Answer without asking the database: an orchestrator should not restart the service because of it."""
+    return Health(status="alive")
+
+
+@router.get("/ready", summary="Can the service do its work?", response_model=Health)
+async def ready(request: Request, database: CurrentDatabase) -> Health | Response:
+    """Answer 503 with the reason unless the database answers in time and its schema is at the migration head."""
+    try:
+        await check_readiness(database, components_of(request.scope).revisions())
+    except NotReadyError as reason:
+        return problem(503, str(reason), kind="not-ready", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return Health(status="ready")

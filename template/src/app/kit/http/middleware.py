@@ -1,0 +1,100 @@
+"""ASGI middleware for every request and every WebSocket: id, access log, metrics, and an end for what fails."""
+
+import logging
+from collections.abc import Callable
+from time import perf_counter
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.kit.database.holds import holds_watched
+from app.kit.http.body_limit import limit_body
+from app.kit.http.error_handlers import response_to
+from app.kit.http.metrics import HttpMetrics
+from app.kit.http.problems import internal_server_error
+from app.kit.http.request_id import HEADER, begin_request
+from app.kit.http.websockets import serve_websocket
+
+_HEADER_BYTES: Final = HEADER.lower().encode()
+_NO_SNIFFING: Final = (b"x-content-type-options", b"nosniff")
+
+OPERATIONS_PATHS: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
+"""What probes and scrapers request again and again, by address and not by name."""
+
+log = structlog.get_logger()
+
+
+class RequestMiddleware:
+    """A plain ASGI middleware: it adds no task and no copy of the body, so streams and disconnects pass unchanged.
+
+    An error that the application did not answer, such as a bug or one of another middleware, is answered here, within
+    `cors`, because no middleware within this one sees that response.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: HttpMetrics,
+        max_body_size: int,
+        cors: Callable[[ASGIApp], ASGIApp] | None = None,
+    ) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._max_body_size = max_body_size
+        self._cors = cors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; raises only what breaks off a response that has begun."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+
+        request_id = begin_request(scope["headers"])
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        with holds_watched():
+            if scope["type"] == "websocket":
+                await serve_websocket(self._app, self._metrics, scope, receive, send)
+            else:
+                await self._serve(request_id, scope, receive, send)
+
+    async def _serve(self, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        status = 0
+        ended = 0.0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status, ended
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message.setdefault("headers", []).extend(((_HEADER_BYTES, request_id.encode()), _NO_SNIFFING))
+            elif not message.get("more_body"):
+                # Background tasks still run after this, and are none of the client's time.
+                ended = perf_counter()
+            await send(message)
+
+        try:
+            await self._app(scope, limit_body(scope, receive, self._max_body_size), send_with_id)
+        except Exception as error:
+            response = None if status else response_to(error, scope)
+            if response is None:
+                event = "failed_after_response" if ended else "request_failed"
+                log.exception(event, method=scope["method"], path=scope["path"], status=status)
+            if not status:
+                failure = response or internal_server_error()
+                await (self._cors(failure) if self._cors else failure)(scope, receive, send_with_id)
+            elif not ended:
+                # The response has begun: only a cut connection tells the client that it is not complete.
+                raise
+        finally:
+            seconds = (ended or perf_counter()) - started
+            self._metrics.observe(scope, status, seconds)
+            log.log(
+                logging.DEBUG if scope["path"] in OPERATIONS_PATHS else logging.INFO,
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                duration_ms=round(seconds * 1000, 2),
+            )

@@ -1,0 +1,54 @@
+"""Settings of the HTTP layer."""
+
+import re
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode
+
+# A scheme and a host, perhaps with a port; pages of apps have schemes of their own.
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
+_HOST: Final = re.compile(r"(\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\]")
+
+
+def _split(value: object) -> object:
+    """Turn `a, b` into its parts, in lower case, as browsers send them."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part for each in value.split(",") if (part := each.strip().lower()))
+
+
+def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    if origins == ("*",):
+        return origins
+    if wrong := [origin for origin in origins if not _ORIGIN.fullmatch(origin)]:
+        raise ValueError(
+            f"has {', '.join(map(repr, wrong))}, which is no origin. Expected https://app.example.com, without a path "
+            "or a slash at the end, or several of them separated by commas, or * alone for all."
+        )
+    return origins
+
+
+def _check_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    if wrong := [host for host in hosts if not _HOST.fullmatch(host)]:
+        raise ValueError(
+            f"has {', '.join(map(repr, wrong))}, which is no host. Expected api.example.com, without a scheme or a "
+            "port, or *.example.com for all below it, or several of them separated by commas."
+        )
+    return hosts
+
+
+class HttpSettings(BaseSettings):
+    """Limits on requests, and which origins and hosts are allowed."""
+
+    max_body_size: int = Field(default=1_048_576, ge=1)
+    """The largest request body, in bytes. A larger one is answered with 413 and is not read to its end."""
+
+    docs_enabled: bool = True
+    """Serve the description of the API: `/docs`, `/redoc` and `/openapi.json`."""
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_check_origins)] = ()
+    """The origins whose web pages may read responses; none by default, `*` for all."""
+
+    trusted_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_check_hosts)] = ()
+    """The names under which the service answers; any by default. Health and metrics answer under every name."""

@@ -1,1 +1,0 @@
-"""Requests that a client may repeat: the header `Idempotency-Key`, the answers that are kept, and for how long."""

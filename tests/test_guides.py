@@ -1,0 +1,168 @@
+"""What a service's pages show is true of its code: blocks of Python, paths, links and anchors."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.combinations import Combination, combinations
+from tests.harness.questions import Answers
+from tests.harness.rendering import Template
+
+SERVICES: dict[str, Answers] = {"postgres": {}, "sqlite": {"driver": "aiosqlite", "data_access": "direct"}}
+
+LIBRARIES = {
+    *("Annotated", "NamedTuple", "TypedDict", "asynccontextmanager", "partial", "pytest", "sha256"),
+    *("Depends", "FastAPI", "HTTPException", "HTTPConnection", "Request", "Response", "httpx2"),
+    *("ForeignKey", "Mapped", "bindparam", "func", "insert", "mapped_column", "op", "relationship", "select", "text"),
+    *("Field", "SettingsConfigDict"),
+}
+"""Names of libraries that the pages use without importing them."""
+
+STORY = {
+    *("router", "session", "database", "response", "invoice_id", "invoice", "created", "rows", "refused"),
+    *("Invoice", "InvoiceCreate", "InvoiceLine", "InvoiceRead", "InvoiceRow", "FIND", "FIND_TENANT", "User", "UserRow", "CurrentUser"),
+    *("Job", "carry_out", "legacy_report"),
+    *("ROUTERS", "Settings", "VALUES", "VERSIONS", "create_app", "open_resources"),
+}
+"""Names of the service that the pages tell of, and of its owner's files."""
+
+
+def pages(folder: Path) -> list[Path]:
+    """Every page of a service that people read."""
+    return [
+        *sorted(folder.glob("*.md")),
+        *sorted(folder.glob("docs/*.md")),
+        *sorted(folder.glob("src/app/kit/*.md")),
+    ]
+
+
+def blocks(page: Path) -> Iterator[str]:
+    """The blocks of Python in a page."""
+    text = page.read_text(encoding="utf-8")
+    for indent, block in re.findall(r"^( *)```python\n(.*?)^\1```$", text, re.DOTALL | re.MULTILINE):
+        yield textwrap.dedent(block) if indent else block
+
+
+def tree_of(block: str) -> ast.Module:
+    """Parse a block, which may await outside of a function, as a part of one would."""
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    tree = compile(block, "a page", "exec", flags)
+    assert isinstance(tree, ast.Module)
+    return tree
+
+
+def defined(tree: ast.AST) -> set[str]:
+    """Every name that code gives to something."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                names.add(name)
+            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+                names.add(name)
+            case ast.ExceptHandler(name=str(name)):
+                names.add(name)
+            case ast.Import(names=imported) | ast.ImportFrom(names=imported):
+                names.update(alias.asname or alias.name for alias in imported)
+    return names
+
+
+def problems_of_imports(folder: Path, tree: ast.Module) -> Iterator[str]:
+    """What a block imports from the service that is not there."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(("app.kit", "kit_tests")):
+            root = folder / "src" if node.module.startswith("app") else folder
+            module = root.joinpath(*node.module.split(".")).with_suffix(".py")
+            if not module.exists():
+                yield f"there is no module {node.module}"
+                continue
+            names = defined(ast.parse(module.read_text(encoding="utf-8")))
+            yield from (f"{node.module} has no {alias.name}" for alias in node.names if alias.name not in names)
+
+
+def service(name: str, template: Template) -> Path:
+    """A service with the example."""
+    return template.render(SERVICES[name])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_blocks_of_python_use_what_there_is(template: Template, name: str) -> None:
+    folder = service(name, template)
+    problems: list[str] = []
+    for page in pages(folder):
+        trees = [tree_of(block) for block in blocks(page)]
+        known = {*dir(builtins), *LIBRARIES, *STORY}.union(*map(defined, trees))
+        for tree in trees:
+            used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+            found = [
+                *problems_of_imports(folder, tree),
+                *(f"nothing says what {unknown} is" for unknown in used - known),
+            ]
+            problems.extend(f"{page.name}: {problem}" for problem in found)
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_layers_of_the_kit_are_in_the_order_that_its_page_shows(template: Template, name: str) -> None:
+    kit = service(name, template) / "src" / "app" / "kit"
+    shown = kit.joinpath("README.md").read_text(encoding="utf-8").partition("## Layers")[2]
+    lines = shown.partition("```text\n")[2].partition("```")[0].splitlines()
+    level = {name: number for number, line in enumerate(lines) for name in re.findall(r"(\w+)(?:/|\.py)", line[:30])}
+    assert {path.stem for path in kit.iterdir() if path.suffix in {"", ".py"}} - {"__init__"} == set(level)
+    for file in sorted(kit.rglob("*.py")):
+        layer = file.relative_to(kit).parts[0].removesuffix(".py")
+        for imported in re.findall(r"^from app\.kit\.(\w+)", file.read_text(encoding="utf-8"), re.MULTILINE):
+            assert imported == layer or level[imported] > level[layer], f"{file.relative_to(kit)} imports {imported}"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_page_of_the_kit_names_every_module(template: Template, name: str) -> None:
+    kit = service(name, template) / "src" / "app" / "kit"
+    page = kit.joinpath("README.md").read_text(encoding="utf-8")
+    modules = [path.relative_to(kit).as_posix() for path in kit.rglob("*.py") if path.name != "__init__.py"]
+    folders = [f"`{folder}/`" for folder in ("idempotency", "migrations")]
+    assert [name for name in modules if f"`{name}`" not in page and f"`{name.partition('/')[0]}/`" not in folders] == []
+    assert [folder for folder in folders if folder not in page] == []
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_paths_that_pages_name_are_there(template: Template, name: str) -> None:
+    folder = service(name, template)
+    named = {
+        (page.name, path)
+        for page in pages(folder)
+        for path in re.findall(r"`((?:src|tests|kit_tests|docs|devtools)/[\w/.]*)`", page.read_text(encoding="utf-8"))
+    }
+    assert [(page, path) for page, path in named if "invoices" not in path and not folder.joinpath(path).exists()] == []
+
+
+@pytest.mark.parametrize("combination", combinations(), ids=str)
+def test_links_and_anchors_lead_somewhere(template: Template, combination: Combination) -> None:
+    folder = template.render(combination.answers)
+    problems: list[str] = []
+    for page in pages(folder):
+        text = re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            path, _, anchor = target.partition("#")
+            if ":" in path:
+                continue
+            other = page.parent.joinpath(path).resolve() if path else page
+            if not other.exists():
+                problems.append(f"{page.name}: {target} is not there")
+            elif anchor and anchor not in anchors(other):
+                problems.append(f"{page.name}: {target} has no such heading")
+    assert not problems, "\n".join(problems)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and GitLab make them."""
+    text = re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
