@@ -1,4 +1,4 @@
-"""The values that your own settings have in tests, by field name: a setting without a default needs one here."""
+"""Values of your own settings in tests, by field name. A setting without a default needs one here."""
 
 from typing import Any, Final
 
