@@ -112,7 +112,10 @@ class Served:
 @asynccontextmanager
 async def serving(app: FastAPI) -> AsyncIterator[Served]:
     """Serve the application on a free port of this machine."""
-    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+    # Older releases choose an implementation of WebSockets by themselves that is deprecated, and say so.
+    config = uvicorn.Config(
+        app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5, ws="websockets-sansio"
+    )
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
