@@ -197,9 +197,11 @@ async def test_other_host_is_refused(make_settings: MakeSettings) -> None:
         assert await converse(service.asgi, "/sockets/read", can_refuse=False) == [{"type": "websocket.close"}]
 
 
+# Older releases of uvicorn choose an implementation that the library calls deprecated.
+@pytest.mark.filterwarnings("ignore:.*websockets:DeprecationWarning")
 async def test_a_server_and_its_client_see_the_same(make_settings: MakeSettings) -> None:
     app = application(make_settings(), router)
-    async with asyncio.timeout(60), serving(app) as server:
+    async with asyncio.timeout(60), serving(app, websockets=True) as server:
         url = f"ws://127.0.0.1:{server.port}/sockets"
         async with connect(f"{url}/database") as socket:
             assert socket.response is not None

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import httpx2
 import uvicorn
@@ -110,12 +110,10 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(app: FastAPI) -> AsyncIterator[Served]:
-    """Serve the application on a free port of this machine."""
-    # Older releases choose an implementation of WebSockets by themselves that is deprecated, and say so.
-    config = uvicorn.Config(
-        app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5, ws="websockets-sansio"
-    )
+async def serving(app: FastAPI, *, websockets: bool = False) -> AsyncIterator[Served]:
+    """Serve the application on a free port of this machine, with WebSockets if a test needs them."""
+    ws: Literal["auto", "none"] = "auto" if websockets else "none"
+    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=5, ws=ws)
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
