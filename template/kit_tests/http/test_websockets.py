@@ -198,7 +198,7 @@ async def test_other_host_is_refused(make_settings: MakeSettings) -> None:
 
 
 # Older releases of uvicorn choose an implementation that the library calls deprecated.
-@pytest.mark.filterwarnings("ignore:.*websockets:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_a_server_and_its_client_see_the_same(make_settings: MakeSettings) -> None:
     app = application(make_settings(), router)
     async with asyncio.timeout(60), serving(app, websockets=True) as server:
