@@ -19,7 +19,7 @@ from app.kit.idempotency.routes import IdempotentDatabase, IdempotentSession
 from app.kit.routing import Router
 from app.kit.settings import KitSettings
 from kit_tests.support.application import Running, all_connections_taken, application, running
-from kit_tests.support.collisions import collide
+from kit_tests.support.conflicts import cause_conflict
 from kit_tests.support.items import Item, insert_item, names
 from kit_tests.support.output import captured_output, log_lines
 from kit_tests.support.problems import assert_problem
@@ -119,7 +119,7 @@ async def test_commit_of_a_middleware_does_not_prevent_a_retry(make_settings: Ma
         nonlocal attempts
         attempts += 1
         if attempts == 1:
-            await collide(database)
+            await cause_conflict(database)
         return attempts
 
     async with running(application(make_settings(), router, middleware=[Middleware(Visits)])) as service:

@@ -23,16 +23,16 @@ from kit_tests.support.settings import settings_for
 from kit_tests.support.suite import MakeSettings
 
 
-def lines_of(answer: httpx2.Response, output: StringIO) -> list[dict[str, Any]]:
-    """Return what was logged about the request that was answered so."""
-    return [line for line in log_lines(output) if line.get("request_id") == answer.headers["X-Request-ID"]]
+def lines_of(response: httpx2.Response, output: StringIO) -> list[dict[str, Any]]:
+    """Return what was logged about the request of this response."""
+    return [line for line in log_lines(output) if line.get("request_id") == response.headers["X-Request-ID"]]
 
 
 async def test_request_is_logged_with_what_it_was_and_how_it_went(shared_database_url: str) -> None:
     with captured_output() as output:
         async with running(application(settings_for(shared_database_url, log_level="INFO"))) as service:
-            answer = await service.client.get("/items/7?secret=1", headers={"X-Request-ID": "find-me"})
-    assert answer.status_code == 404
+            response = await service.client.get("/items/7?secret=1", headers={"X-Request-ID": "find-me"})
+    assert response.status_code == 404
     (line,) = log_lines(output)
     assert line.pop("duration_ms") > 0
     assert line.pop("timestamp").endswith("Z")
@@ -110,8 +110,8 @@ async def test_console_form_is_for_people(shared_database_url: str) -> None:
 async def test_bug_is_logged_with_its_traceback(shared_database_url: str) -> None:
     with captured_output() as output:
         async with running(application(settings_for(shared_database_url, log_level="INFO"))) as service:
-            answer = await service.client.post("/items/then/500", params={"name": "x"})
-    failed, request = lines_of(answer, output)
+            response = await service.client.post("/items/then/500", params={"name": "x"})
+    failed, request = lines_of(response, output)
     assert (failed["event"], failed["level"]) == ("request_failed", "error")
     assert "RuntimeError: a bug" in failed["exception"]
     assert (request["event"], request["status"]) == ("request", 500)
@@ -119,7 +119,7 @@ async def test_bug_is_logged_with_its_traceback(shared_database_url: str) -> Non
 
 async def test_failing_background_task_is_logged_after_the_response(shared_database_url: str) -> None:
     def fail() -> None:
-        raise RuntimeError("a mistake in the task")
+        raise RuntimeError("a bug in the task")
 
     with captured_output() as output:
         app = application(settings_for(shared_database_url, log_level="INFO"))
@@ -127,15 +127,15 @@ async def test_failing_background_task_is_logged_after_the_response(shared_datab
         @app.get("/probe")
         async def probe(tasks: BackgroundTasks) -> str:
             tasks.add_task(fail)
-            return "answered"
+            return "done"
 
         async with running(app) as service:
-            answer = await service.client.get("/probe")
+            response = await service.client.get("/probe")
 
-    assert (answer.status_code, answer.json()) == (200, "answered")
-    failed, request = lines_of(answer, output)
+    assert (response.status_code, response.json()) == (200, "done")
+    failed, request = lines_of(response, output)
     assert (failed["event"], failed["level"]) == ("failed_after_response", "error")
-    assert "a mistake in the task" in failed["exception"]
+    assert "a bug in the task" in failed["exception"]
     assert request["status"] == 200
 
 

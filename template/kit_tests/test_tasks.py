@@ -32,8 +32,8 @@ async def test_request_starts_no_more_than_it_must(
 ) -> None:
     await insert_item(service.database, "first")
     with tasks_seen() as seen:
-        answer = await service.client.request(method, path, json=body)
-    assert answer.is_success
+        response = await service.client.request(method, path, json=body)
+    assert response.is_success
     assert len(seen) == number, seen
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import BaseModel
 from sqlalchemy import JSON, Enum, Numeric, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
@@ -115,6 +116,43 @@ async def test_any_number_of_rows_is_one_statement(database: Database) -> None:
             assert await insert_many(session, Parcel, rows) == len(rows)
     assert len(statements) == 1
     assert [{"label": parcel.label, "number": parcel.number} for parcel in await stored(database, Parcel)] == rows
+
+
+class ParcelCreate(BaseModel):
+    """What a client sends of a parcel: its fields are attributes of the model."""
+
+    label: str
+    number: int | None = None
+    price: Decimal | None = None
+    kind: Kind = Kind.LARGE
+    details: dict[str, list[int]] = {}
+
+
+async def test_models_of_pydantic_are_rows_and_stay_as_they_are(database: Database) -> None:
+    new = [
+        ParcelCreate(label="full", number=1, price=Decimal("1.50"), kind=Kind.SMALL, details={"a": [1]}),
+        ParcelCreate(label="defaults"),
+    ]
+    before = [row.model_dump() for row in new]
+    async with database.transaction() as session:
+        with statements_seen(about="INSERT") as statements:
+            assert await insert_many(session, Parcel, new) == 2
+    assert len(statements) == 1
+    assert [row.model_dump() for row in new] == before
+    parcels = await stored(database, Parcel)
+    assert [{name: getattr(parcel, name) for name in ParcelCreate.model_fields} for parcel in parcels] == before
+    assert [parcel.attempts for parcel in parcels] == [7, 7]
+
+
+async def test_models_of_pydantic_get_defaults_that_are_computed(database: Database) -> None:
+    class New(BaseModel):
+        name: str
+
+    async with database.transaction() as session:
+        await insert_many(session, Ticket, [New(name="a"), New(name="b")])
+        await insert_many(session, Van, [New(name="c")])
+    assert len({ticket.number for ticket in await stored(database, Ticket)}) == 2
+    assert [(van.name, van.kind) for van in await stored(database, Van)] == [("c", "van")]
 
 
 async def test_no_rows_are_no_statement(database: Database) -> None:

@@ -77,7 +77,7 @@ async def test_query_may_have_parameters(shared_database: Database) -> None:
     assert rest.next_cursor is None
 
 
-async def test_query_that_nobody_uses_any_more_is_not_kept(shared_database: Database) -> None:
+async def test_unused_query_is_garbage_collected(shared_database: Database) -> None:
     query = Query(Listed, LISTED.where(Item.name == "one"))
     await BY_ID.page(shared_database, query, cursor=None, limit=2)
     kept = ref(query)

@@ -260,10 +260,12 @@ async def test_batches_of_nothing_are_none_and_may_be_left_early(database: Datab
     async with database.snapshot() as snapshot:
         assert [batch async for batch in IN_ORDER.batches(snapshot, 2)] == []
     await insert_items(database, *"abcde")
-    async with database.snapshot() as snapshot, aclosing(IN_ORDER.batches(snapshot, 2)) as batches:
-        assert await anext(batches) == [Named(1, "a"), Named(2, "b")]
+    async with database.snapshot() as snapshot:
+        async with aclosing(IN_ORDER.batches(snapshot, 2)) as batches:
+            assert await anext(batches) == [Named(1, "a"), Named(2, "b")]
+        # The session can be used for something else.
+        assert len(await IN_ORDER.all(snapshot)) == 5
     assert database.pool_status().checked_out == 0
-    assert len(await IN_ORDER.all(database)) == 5
 
 
 async def test_command_gives_what_was_written(database: Database) -> None:
@@ -291,8 +293,13 @@ async def test_command_of_one_row_refuses_another_number(database: Database) -> 
 
 
 async def test_wide_row_with_every_type_round_trips(database: Database) -> None:
-    written = await Command(SampleRow, insert(Sample).values(**SAMPLE).returning(*COLUMNS)).one(database)
-    assert await Query(SampleRow, select(*COLUMNS)).all(database) == [written]
+    command, query = Command(SampleRow, insert(Sample).returning(*COLUMNS)), Query(SampleRow, select(*COLUMNS))
+    written = await command.one(database, **SAMPLE)
+    assert await query.all(database) == [written]
+    async with database.transaction() as session:
+        again = await command.one(session, **SAMPLE)
+        assert await query.all(session) == [written, again]
+    assert again[1:-1] == written[1:-1]
     assert {name: getattr(written, name) for name in SAMPLE} == SAMPLE
     assert [type(value) for value in written[:8]] == [int, str, type(None), float, Decimal, Colour, str, dict]
 

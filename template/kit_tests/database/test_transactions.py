@@ -3,13 +3,17 @@
 import asyncio
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError, InvalidRequestError
 from sqlalchemy.orm.exc import StaleDataError
 
+from app.kit.database.bulk import insert_many
 from app.kit.database.failures import ReadOnlySessionError
-from app.kit.database.sessions import Database
-from kit_tests.support.items import Item, count_of
+from app.kit.database.query import Command
+from app.kit.database.sessions import Database, ReadingSession, WritingSession
+from kit_tests.support.items import Item, ItemRow, count_of, names
+
+INSERT = Command(ItemRow, insert(Item).returning(Item.id, Item.name))
 
 
 async def test_transaction_is_stored_when_its_block_has_ended(database: Database) -> None:
@@ -129,6 +133,27 @@ async def test_read_session_refuses_to_write(database: Database) -> None:
     assert await count_of(database, "inserted") is None
 
 
+async def test_session_that_only_reads_is_no_session_that_writes(database: Database) -> None:
+    async with database.read() as reading, database.snapshot() as snapshot, database.transaction() as writing:
+        assert not isinstance(reading, WritingSession)
+        assert not isinstance(snapshot, WritingSession)
+        # What reads may be given one that writes.
+        assert isinstance(writing, ReadingSession)
+    async with database.read() as reading:
+        for write in (
+            insert(Item).values(name="returned").returning(Item.id),
+            update(Item).values(count=1).returning(Item.id),
+            delete(Item),
+        ):
+            with pytest.raises(ReadOnlySessionError, match=r"use a `WriteSession` or `Database.transaction\(\)`"):
+                await reading.execute(write)
+        with pytest.raises(ReadOnlySessionError):
+            await INSERT.one(reading, name="by a command")  # type: ignore[arg-type]
+        with pytest.raises(ReadOnlySessionError):
+            await insert_many(reading, Item, [{"name": "among many"}])  # type: ignore[arg-type]
+    assert await names(database) == set()
+
+
 async def test_snapshot_sees_one_state_throughout(database: Database) -> None:
     count = select(Item.count).where(Item.name == "moving")
     async with database.transaction() as session:
@@ -147,12 +172,12 @@ async def test_concurrent_changes_of_a_row_lose_no_update(database: Database) ->
         session.add(Item(name="shared"))
     async with database.read() as reading:
         first = (await reading.scalars(select(Item))).one()
-    everyone_has_read = asyncio.Barrier(5)
+    all_have_read = asyncio.Barrier(5)
 
     async def increment() -> None:
         async with database.read() as reading:
             seen = (await reading.scalars(select(Item))).one()
-        await everyone_has_read.wait()
+        await all_have_read.wait()
         async with database.transaction() as session:
             item = await session.merge(seen, load=False)
             item.count = seen.count + 1

@@ -23,8 +23,8 @@ def body_of(size: int) -> bytes:
 
 async def test_body_of_the_largest_size_is_taken(client: httpx2.AsyncClient) -> None:
     # What the endpoint makes of it afterwards is another matter.
-    answer = await client.post("/items", content=body_of(LIMIT), headers=JSON)
-    assert answer.status_code != 413
+    response = await client.post("/items", content=body_of(LIMIT), headers=JSON)
+    assert response.status_code != 413
 
 
 async def test_body_that_says_that_it_is_too_large_is_refused(client: httpx2.AsyncClient) -> None:
@@ -43,16 +43,16 @@ async def test_body_that_turns_out_too_large_is_refused(client: httpx2.AsyncClie
         yield body_of(LIMIT)
         yield b" "
 
-    answer = await client.post("/items", content=chunks(), headers=JSON)
-    assert "Content-Length" not in answer.request.headers
-    assert_problem(answer, 413)
+    response = await client.post("/items", content=chunks(), headers=JSON)
+    assert "Content-Length" not in response.request.headers
+    assert_problem(response, 413)
     assert await stored(client) == []
 
 
 async def test_body_of_another_type_than_json_is_refused(client: httpx2.AsyncClient) -> None:
     for headers in ({"Content-Type": "text/plain"}, {"Content-Type": "application/x-www-form-urlencoded"}, {}):
-        answer = await client.post("/items", content=b'{"name": "typed"}', headers=headers)
-        assert_problem(answer, 422, kind="validation")
+        response = await client.post("/items", content=b'{"name": "typed"}', headers=headers)
+        assert_problem(response, 422, kind="validation")
     assert await stored(client) == []
 
 
@@ -90,9 +90,9 @@ BROKEN = {
 
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
 async def test_broken_body_is_refused(client: httpx2.AsyncClient, body: bytes) -> None:
-    answer = await client.post("/items", content=body, headers=JSON)
-    assert answer.status_code in {400, 422}
-    assert_problem(answer, answer.status_code, kind="validation" if answer.status_code == 422 else None)
+    response = await client.post("/items", content=body, headers=JSON)
+    assert response.status_code in {400, 422}
+    assert_problem(response, response.status_code, kind="validation" if response.status_code == 422 else None)
     assert await stored(client) == []
 
 

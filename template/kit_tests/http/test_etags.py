@@ -39,23 +39,23 @@ async def test_change_without_a_tag_goes_through(client: httpx2.AsyncClient) -> 
     assert (await client.patch(item, json={"count": 5})).status_code == 200
 
 
-async def test_every_change_that_is_answered_with_200_is_counted(service: Running) -> None:
+async def test_every_successful_change_is_counted(service: Running) -> None:
     item = await make_item(service.client)
 
-    answers = await asyncio.gather(*(service.client.patch(item, json={"count": n}) for n in range(1, 9)))
+    responses = await asyncio.gather(*(service.client.patch(item, json={"count": n}) for n in range(1, 9)))
 
-    refused = [answer for answer in answers if answer.status_code != 200]
-    for answer in refused:
-        assert_problem(answer, 409, kind="stale-version")
-    assert (await service.client.get(item)).headers["ETag"] == f'"{1 + len(answers) - len(refused)}"'
+    refused = [response for response in responses if response.status_code != 200]
+    for response in refused:
+        assert_problem(response, 409, kind="stale-version")
+    assert (await service.client.get(item)).headers["ETag"] == f'"{1 + len(responses) - len(refused)}"'
 
 
-async def test_only_one_of_many_who_saw_the_same_tag_may_change(service: Running) -> None:
+async def test_only_one_of_many_with_the_same_tag_may_change(service: Running) -> None:
     item = await make_item(service.client)
 
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(service.client.patch(item, json={"count": n}, headers={"If-Match": '"1"'}) for n in range(1, 9))
     )
 
-    assert sorted(answer.status_code for answer in answers)[:2] in ([200, 409], [200, 412])
+    assert sorted(response.status_code for response in responses)[:2] in ([200, 409], [200, 412])
     assert (await service.client.get(item)).headers["ETag"] == '"2"'

@@ -33,24 +33,24 @@ async def test_every_error_is_a_problem_in_the_same_form(client: httpx2.AsyncCli
 
 
 async def test_refused_fields_are_named_without_their_values(client: httpx2.AsyncClient) -> None:
-    answer = await client.post("/items", json={"name": 1, "count": "swordfish"})
-    body = assert_problem(answer, 422, kind="validation")
+    response = await client.post("/items", json={"name": 1, "count": "swordfish"})
+    body = assert_problem(response, 422, kind="validation")
     assert [error["loc"] for error in body["errors"]] == [["body", "name"], ["body", "count"]]
     assert body["detail"].startswith("body.name: ")
-    assert "swordfish" not in answer.text
+    assert "swordfish" not in response.text
 
 
-async def test_body_that_is_wrong_in_many_places_has_a_short_answer(client: httpx2.AsyncClient) -> None:
-    answer = await client.post("/items", json={"name": "x"} | {f"unknown{n}": 1 for n in range(1000)})
-    body = assert_problem(answer, 422, kind="validation")
+async def test_body_with_many_errors_has_a_short_response(client: httpx2.AsyncClient) -> None:
+    response = await client.post("/items", json={"name": "x"} | {f"unknown{n}": 1 for n in range(1000)})
+    body = assert_problem(response, 422, kind="validation")
     assert len(body["errors"]) == 20
 
 
 async def test_method_not_allowed_names_those_that_are(client: httpx2.AsyncClient) -> None:
     for path, allowed in (("/items", "GET, POST"), ("/items/1", "GET, PATCH"), ("/health/live", "GET")):
-        answer = await client.delete(path)
-        assert_problem(answer, 405)
-        assert answer.headers["Allow"] == allowed
+        response = await client.delete(path)
+        assert_problem(response, 405)
+        assert response.headers["Allow"] == allowed
 
 
 async def test_not_modified_has_no_body(service: Running) -> None:
@@ -58,33 +58,33 @@ async def test_not_modified_has_no_body(service: Running) -> None:
     async def probe() -> None:
         raise HTTPException(304, headers={"ETag": '"1"'})
 
-    answer = await service.client.get("/probe")
-    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", '"1"')
+    response = await service.client.get("/probe")
+    assert (response.status_code, response.content, response.headers["ETag"]) == (304, b"", '"1"')
 
 
 async def test_failure_shows_no_statement_values_or_credentials(service: Running) -> None:
     client = service.client
     await client.post("/items", json={"name": "swordfish"})
     url = service.database.engines.write.url
-    for answer in (
+    for response in (
         await client.post("/items", json={"name": "swordfish"}),
         await client.post("/items", json={"name": "orphan", "parent_id": 404}),
         await client.post("/items/then/500", params={"name": "swordfish"}),
         await client.post("/items/then/500", params={"name": "another"}),
     ):
-        assert answer.status_code in {409, 500}
+        assert response.status_code in {409, 500}
         for secret in ("swordfish", "item", "INSERT", "Traceback", "sqlalchemy", url.database):
-            assert str(secret) not in answer.text
+            assert str(secret) not in response.text
 
 
-async def test_mistake_in_a_statement_is_a_500(service: Running) -> None:
+async def test_bug_in_a_statement_is_a_500(service: Running) -> None:
     @service.app.get("/probe")
     async def probe(session: ReadSession) -> None:
         await session.execute(text("SELECT swordfish FROM nowhere"))
 
-    answer = await service.client.get("/probe")
-    assert_problem(answer, 500)
-    assert "nowhere" not in answer.text
+    response = await service.client.get("/probe")
+    assert_problem(response, 500)
+    assert "nowhere" not in response.text
 
 
 async def test_locked_row_is_a_503_and_succeeds_later(make_settings: MakeSettings) -> None:
@@ -92,9 +92,9 @@ async def test_locked_row_is_a_503_and_succeeds_later(make_settings: MakeSetting
         async with service.database.transaction() as session:
             session.add(Item(name="contended"))
             await session.flush()
-            answer = await service.client.post("/items", json={"name": "contended"})
-            assert_problem(answer, 503, kind="lock-timeout")
-            assert answer.headers["Retry-After"] == "1"
+            response = await service.client.post("/items", json={"name": "contended"})
+            assert_problem(response, 503, kind="lock-timeout")
+            assert response.headers["Retry-After"] == "1"
             await session.rollback()
         assert (await service.client.post("/items", json={"name": "contended"})).status_code == 201
 
@@ -102,18 +102,18 @@ async def test_locked_row_is_a_503_and_succeeds_later(make_settings: MakeSetting
 async def test_exhausted_pool_is_a_503_with_retry_after(make_settings: MakeSettings) -> None:
     async with running(application(make_settings(database_pool_timeout=0.05))) as service:
         async with all_connections_taken(service.database):
-            answer = await service.client.get("/items")
-            assert_problem(answer, 503, kind="pool-exhausted")
-            assert answer.headers["Retry-After"] == "1"
+            response = await service.client.get("/items")
+            assert_problem(response, 503, kind="pool-exhausted")
+            assert response.headers["Retry-After"] == "1"
         assert (await service.client.get("/items")).status_code == 200
 
 
 async def test_database_that_does_not_exist_is_a_503(server: TestServer) -> None:
     async with running(application(settings_for(server.url("no/such/database")))) as service:
-        answer = await service.client.get("/items")
-        assert_problem(answer, 503, kind="database-unavailable")
-        assert answer.headers["Retry-After"] == "1"
-        assert "no/such" not in answer.text
+        response = await service.client.get("/items")
+        assert_problem(response, 503, kind="database-unavailable")
+        assert response.headers["Retry-After"] == "1"
+        assert "no/such" not in response.text
 
 
 async def test_problem_of_ones_own_is_sent_and_rolls_back(service: Running) -> None:

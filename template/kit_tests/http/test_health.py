@@ -14,20 +14,20 @@ from kit_tests.support.settings import settings_for
 
 
 async def test_service_is_ready_when_its_database_is_migrated(client: httpx2.AsyncClient) -> None:
-    answer = await client.get("/health/ready")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
+    response = await client.get("/health/ready")
+    assert (response.status_code, response.json()) == (200, {"status": "ready"})
 
 
 async def test_service_without_a_database_is_alive_and_not_ready(server: TestServer) -> None:
     async with running(application(settings_for(server.url("no/such/database")))) as service:
-        answer = await service.client.get("/health/live")
-        assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
+        response = await service.client.get("/health/live")
+        assert (response.status_code, response.json()) == (200, {"status": "alive"})
 
-        answer = await service.client.get("/health/ready")
-        assert_problem(answer, 503, kind="not-ready")
-        assert answer.headers["Retry-After"]
-        assert "no/such" not in answer.text
-        assert "select" not in answer.text.lower()
+        response = await service.client.get("/health/ready")
+        assert_problem(response, 503, kind="not-ready")
+        assert response.headers["Retry-After"]
+        assert "no/such" not in response.text
+        assert "select" not in response.text.lower()
 
 
 async def test_service_is_not_ready_before_the_migrations_have_run(server: TestServer) -> None:

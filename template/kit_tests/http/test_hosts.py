@@ -1,4 +1,4 @@
-"""Under which names the service answers."""
+"""Under which names the service can be reached."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -17,8 +17,8 @@ def serving_hosts(make_settings: MakeSettings, **settings: object) -> AbstractAs
 
 
 async def test_every_name_will_do_unless_it_is_set(service: Running) -> None:
-    answer = await service.client.get("/items", headers={"Host": "anything.example:1234"})
-    assert answer.status_code == 200
+    response = await service.client.get("/items", headers={"Host": "anything.example:1234"})
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ async def test_host_that_is_named_is_served(make_settings: MakeSettings, host: s
 )
 async def test_other_host_is_refused_with_a_problem(make_settings: MakeSettings, host: str) -> None:
     async with serving_hosts(make_settings) as service:
-        answer = await service.client.get("/items", headers=[(b"Host", host.encode("latin-1"))])
-        assert_problem(answer, 400, kind="untrusted-host")
+        response = await service.client.get("/items", headers=[(b"Host", host.encode("latin-1"))])
+        assert_problem(response, 400, kind="untrusted-host")
 
 
 async def test_host_that_is_not_clear_is_refused(make_settings: MakeSettings) -> None:
@@ -58,8 +58,8 @@ async def test_probes_may_ask_by_address(make_settings: MakeSettings) -> None:
 async def test_refusal_is_logged_and_counted(make_settings: MakeSettings) -> None:
     with captured_output() as output:
         async with serving_hosts(make_settings, log_level="INFO") as service:
-            answer = await service.client.get("/items", headers={"Host": "evil.example"})
+            response = await service.client.get("/items", headers={"Host": "evil.example"})
             metrics = (await service.client.get("/metrics", headers={"Host": "10.0.0.1"})).text
     assert 'http_requests_total{method="GET",route="unmatched",status="400"} 1.0' in metrics
     (line,) = [line for line in log_lines(output) if line.get("path") == "/items"]
-    assert (line["status"], line["request_id"]) == (400, answer.headers["X-Request-ID"])
+    assert (line["status"], line["request_id"]) == (400, response.headers["X-Request-ID"])

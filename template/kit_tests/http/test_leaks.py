@@ -19,7 +19,7 @@ from app.kit.http import retries
 from app.kit.http.retries import RetryingRoute
 from app.kit.http.streaming import JsonLinesResponse
 from kit_tests.support.application import Running, all_connections_taken, application, eventually, exchange, running
-from kit_tests.support.collisions import collide
+from kit_tests.support.conflicts import cause_conflict
 from kit_tests.support.items import Item, insert_item
 from kit_tests.support.suite import MakeSettings
 
@@ -28,9 +28,9 @@ JSON = [(b"content-type", b"application/json")]
 router = APIRouter(route_class=RetryingRoute)
 
 
-@router.post("/colliding")
-async def colliding(database: CurrentDatabase) -> None:
-    await collide(database)
+@router.post("/conflicting")
+async def conflicting(database: CurrentDatabase) -> None:
+    await cause_conflict(database)
 
 
 @router.post("/failing")
@@ -73,7 +73,7 @@ def open_files() -> int:
     return len(list(Path("/dev/fd").iterdir()))
 
 
-ANSWERED: Sequence[tuple[str, str, bytes, int]] = (
+COMPLETED: Sequence[tuple[str, str, bytes, int]] = (
     ("GET", "/health/live", b"", 200),
     ("GET", "/items", b"", 200),
     ("GET", "/items/export", b"", 200),
@@ -86,15 +86,15 @@ ANSWERED: Sequence[tuple[str, str, bytes, int]] = (
     ("POST", "/items", b" " * 2_000_000, 413),
     ("POST", "/items", b'{"name": 1}', 422),
     ("POST", "/failing", b"", 500),
-    ("POST", "/colliding", b"", 503),
+    ("POST", "/conflicting", b"", 503),
 )
 
 
 async def send(service: Running, number: int) -> str:
     """Send one request of some kind, and return what became of it."""
-    kind = number % (len(ANSWERED) + 3)
-    if kind < len(ANSWERED):
-        method, path, body, status = ANSWERED[kind]
+    kind = number % (len(COMPLETED) + 3)
+    if kind < len(COMPLETED):
+        method, path, body, status = COMPLETED[kind]
         start, *_ = await exchange(service.asgi, method, path, headers=JSON, body=body)
         assert start["status"] == status, path
         return str(status)
@@ -103,16 +103,16 @@ async def send(service: Running, number: int) -> str:
         if message.get("body"):
             raise ConnectionResetError
 
-    async def stay_away(message: Message) -> None:
+    async def stop_reading(message: Message) -> None:
         if message.get("body"):
             await asyncio.Event().wait()
 
-    if kind == len(ANSWERED):
+    if kind == len(COMPLETED):
         with pytest.raises(Exception):  # noqa: B017, PT011 - how a server breaks a response off is its own business
             await exchange(service.asgi, "GET", "/endless", on_message=leave)
         return "left"
-    method, path = ("GET", "/endless") if kind == len(ANSWERED) + 1 else ("POST", "/slow")
-    request = asyncio.create_task(exchange(service.asgi, method, path, on_message=stay_away))
+    method, path = ("GET", "/endless") if kind == len(COMPLETED) + 1 else ("POST", "/slow")
+    request = asyncio.create_task(exchange(service.asgi, method, path, on_message=stop_reading))
     await asyncio.sleep(number % 10 / 1000)
     request.cancel()
     with pytest.raises(asyncio.CancelledError):

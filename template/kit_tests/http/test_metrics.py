@@ -61,7 +61,7 @@ async def test_request_aborted_before_its_response_counts_as_status_0(service: R
     assert await requests(service.client) == {("GET", "/probe", "0"): 1}
 
 
-async def test_pool_shows_its_size_its_use_and_who_waits(shared_database_url: str) -> None:
+async def test_pool_metrics_show_size_use_and_waiting(shared_database_url: str) -> None:
     async with running(application(settings_for(shared_database_url))) as service:
         database = service.database
 

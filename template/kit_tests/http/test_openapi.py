@@ -55,9 +55,9 @@ def statuses(description: Json, method: str, path: str) -> set[int]:
 
 
 async def test_documentation_is_served(client: httpx2.AsyncClient, description: Json) -> None:
-    answer = await client.get("/docs")
-    assert answer.status_code == 200
-    assert "/openapi.json" in answer.text
+    response = await client.get("/docs")
+    assert response.status_code == 200
+    assert "/openapi.json" in response.text
     assert (await client.get("/openapi.json")).json() == description
 
 
@@ -90,8 +90,8 @@ def test_two_builds_give_the_same_description(describe: Describe) -> None:
 async def test_responses_have_the_media_type_that_is_documented(client: httpx2.AsyncClient, description: Json) -> None:
     for path in ("/health/live", "/health/ready", "/metrics", "/items", "/items/export"):
         documented = description["paths"][path]["get"]["responses"]["200"]["content"]
-        answer = await client.get(path)
-        assert [answer.headers["Content-Type"].partition(";")[0]] == list(documented), path
+        response = await client.get(path)
+        assert [response.headers["Content-Type"].partition(";")[0]] == list(documented), path
 
 
 # --- Problems ---
@@ -314,32 +314,32 @@ async def test_failures_have_a_documented_status_and_body(make_settings: MakeSet
         description = service.app.openapi()
         assert (await service.client.post("/items", json={"name": "first"})).json() == {"id": 1}
         for name, (status, method, path, provoke) in PROVOKED.items():
-            answer = await provoke(service.client)
-            assert answer.status_code == status, f"{name}: {answer.text}"
-            assert_documented(description, method, path, answer)
+            response = await provoke(service.client)
+            assert response.status_code == status, f"{name}: {response.text}"
+            assert_documented(description, method, path, response)
 
 
 async def test_a_busy_database_is_documented(make_settings: MakeSettings) -> None:
     app = application(make_settings(database_pool_timeout=0.05))
     async with running(app) as service, all_connections_taken(service.database):
         for path in ("/items", "/items/export", "/health/ready"):
-            answer = await service.client.get(path)
-            assert answer.status_code == 503
-            assert_documented(app.openapi(), "get", path, answer)
+            response = await service.client.get(path)
+            assert response.status_code == 503
+            assert_documented(app.openapi(), "get", path, response)
             documented = app.openapi()["paths"][path]["get"]["responses"]["503"]["headers"]
-            assert documented.keys() <= {name.title() for name in answer.headers}
+            assert documented.keys() <= {name.title() for name in response.headers}
 
 
-def assert_documented(description: Json, method: str, path: str, answer: httpx2.Response) -> None:
+def assert_documented(description: Json, method: str, path: str, response: httpx2.Response) -> None:
     """Check that an error is one that the operation documents, with the body that it documents."""
     documented = description["paths"][path][method]["responses"]
-    assert str(answer.status_code) in documented, f"{method} {path}: {answer.text}"
-    if answer.status_code < 400:
-        assert "content" not in documented[str(answer.status_code)]
-        assert answer.content == b""
+    assert str(response.status_code) in documented, f"{method} {path}: {response.text}"
+    if response.status_code < 400:
+        assert "content" not in documented[str(response.status_code)]
+        assert response.content == b""
         return
-    assert documented[str(answer.status_code)]["content"] == PROBLEM
-    body = assert_problem(answer, answer.status_code)
+    assert documented[str(response.status_code)]["content"] == PROBLEM
+    body = assert_problem(response, response.status_code)
     schemas = description["components"]["schemas"]
     assert set(schemas["Problem"]["required"]) <= body.keys() <= schemas["Problem"]["properties"].keys()
     for error in body.get("errors", ()):

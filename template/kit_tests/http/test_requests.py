@@ -1,4 +1,4 @@
-"""What a request's session promises: to the client that gets an answer, and to the pool whatever the client does."""
+"""What a request's session promises: to the client that gets a response, and to the pool whatever the client does."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -40,22 +40,22 @@ async def test_commit_comes_before_the_response(service: Running) -> None:
 
 
 async def test_failed_commit_is_never_answered_with_success(service: Running) -> None:
-    answer = await service.client.post("/items", json={"name": "orphan", "parent_id": 404})
-    assert_problem(answer, 409, kind="foreign-key-violation")
+    response = await service.client.post("/items", json={"name": "orphan", "parent_id": 404})
+    assert_problem(response, 409, kind="foreign-key-violation")
     assert await names(service.database) == set()
 
 
 async def test_refused_request_keeps_its_status_and_stores_nothing(service: Running) -> None:
     for status in (400, 403, 404, 409, 422, 503):
-        answer = await service.client.post(f"/items/then/{status}", params={"name": "refused"})
-        assert_problem(answer, status)
+        response = await service.client.post(f"/items/then/{status}", params={"name": "refused"})
+        assert_problem(response, status)
     assert await names(service.database) == set()
 
 
 async def test_bug_is_a_500_and_stores_nothing(service: Running) -> None:
-    answer = await service.client.post("/items/then/500", params={"name": "lost"})
-    assert_problem(answer, 500)
-    assert "mistake" not in answer.text
+    response = await service.client.post("/items/then/500", params={"name": "lost"})
+    assert_problem(response, 500)
+    assert "a bug" not in response.text
     assert await names(service.database) == set()
     assert service.database.pool_status().checked_out == 0
 
@@ -181,7 +181,7 @@ async def test_client_leaving_before_the_response_leaks_no_connection(app: FastA
 
     @app.post("/probe")
     async def probe(session: WriteSession) -> None:
-        session.add(Item(name="nobody waits"))
+        session.add(Item(name="disconnected"))
         await session.flush()
         inserted.set()
         await proceed.wait()
@@ -194,7 +194,7 @@ async def test_client_leaving_before_the_response_leaks_no_connection(app: FastA
         assert server.database.pool_status().checked_out == 1
         proceed.set()
         await eventually(lambda: server.database.pool_status().checked_out == 0)
-        assert await names(server.database) == {"nobody waits"}
+        assert await names(server.database) == {"disconnected"}
 
 
 async def test_client_leaving_mid_body_stores_nothing(app: FastAPI) -> None:
@@ -224,9 +224,9 @@ async def test_failing_stream_is_visibly_cut_off(app: FastAPI) -> None:
 
     async with serving(app) as server:
         reader, writer = await server.send(b"GET /stream HTTP/1.1\r\nHost: test\r\n\r\n")
-        answer = await reader.read()
+        response = await reader.read()
         writer.close()
-    assert answer.startswith(b"HTTP/1.1 200 OK")
-    assert b"a row" in answer
+    assert response.startswith(b"HTTP/1.1 200 OK")
+    assert b"a row" in response
     # A chunked body that is complete ends with an empty chunk.
-    assert not answer.endswith(b"0\r\n\r\n")
+    assert not response.endswith(b"0\r\n\r\n")

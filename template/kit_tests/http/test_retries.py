@@ -1,4 +1,4 @@
-"""Requests that collided with others are done again where the route allows it, and the client never notices."""
+"""Requests in conflict with others are repeated where the route allows it, and the client never notices."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ from app.kit.database.sessions import Database, open_database
 from app.kit.http.retries import RetryingRoute
 from app.kit.http.streaming import JsonLinesResponse
 from kit_tests.support.application import Running, application, exchange, running
-from kit_tests.support.collisions import REASON, collide, collided, lost
+from kit_tests.support.conflicts import REASON, cause_conflict, conflict_error, lost
 from kit_tests.support.items import Item, insert_alone, insert_item, names
 from kit_tests.support.metrics import samples
 from kit_tests.support.output import captured_output, log_lines
@@ -42,8 +42,8 @@ async def service(make_settings: MakeSettings, router: APIRouter) -> AsyncIterat
 
 
 @dataclass(eq=False)
-class Collisions:
-    """A dependency that collides in the first attempts, and counts them all."""
+class Conflicts:
+    """A dependency that ends the first attempts in a conflict, and counts all attempts."""
 
     number: int
     attempts: int = 0
@@ -52,12 +52,12 @@ class Collisions:
     async def __call__(self, database: CurrentDatabase) -> None:
         self.attempts += 1
         if self.attempts <= self.number:
-            await collide(database)
+            await cause_conflict(database)
 
 
-def add_probe(router: APIRouter, *, collisions: int) -> Collisions:
-    """Add `POST /probe`, the first attempts of which collide."""
-    counted = Collisions(collisions)
+def add_probe(router: APIRouter, *, conflicts: int) -> Conflicts:
+    """Add `POST /probe`, the first attempts of which end in a conflict."""
+    counted = Conflicts(conflicts)
 
     @router.post("/probe")
     async def probe(request: Request, database: CurrentDatabase) -> int:
@@ -69,7 +69,7 @@ def add_probe(router: APIRouter, *, collisions: int) -> Collisions:
 
 
 async def retries(service: Running) -> dict[str, float]:
-    """Return how many attempts at `POST /probe` collided, by what became of the request."""
+    """Return how many attempts at `POST /probe` ended in a conflict, by the outcome of the request."""
     labels = {"method": "POST", "route": "/probe", "reason": REASON}
     return {
         label["outcome"]: value
@@ -79,37 +79,37 @@ async def retries(service: Running) -> dict[str, float]:
 
 
 async def test_request_in_conflict_is_repeated(service: Running, router: APIRouter) -> None:
-    add_probe(router, collisions=2)
-    answer = await service.client.post("/probe")
-    assert (answer.status_code, answer.json()) == (200, 3)
+    add_probe(router, conflicts=2)
+    response = await service.client.post("/probe")
+    assert (response.status_code, response.json()) == (200, 3)
     assert await retries(service) == {"repeated": 2}
 
 
 async def test_request_in_lasting_conflict_is_a_503_with_retry_after(service: Running, router: APIRouter) -> None:
-    counted = add_probe(router, collisions=100)
-    answer = await service.client.post("/probe")
-    assert_problem(answer, 503, kind="concurrent-change")
-    assert answer.headers["Retry-After"] == "1"
+    counted = add_probe(router, conflicts=100)
+    response = await service.client.post("/probe")
+    assert_problem(response, 503, kind="concurrent-change")
+    assert response.headers["Retry-After"] == "1"
     assert counted.attempts == RetryingRoute.attempts == 3
     assert await retries(service) == {"repeated": 2, "exhausted": 1}
 
 
 async def test_route_that_does_not_allow_it_is_not_repeated(service: Running) -> None:
-    counted = Collisions(1)
+    counted = Conflicts(1)
 
     @service.app.post("/probe", dependencies=[Depends(counted)])
     async def probe() -> None:
         pass
 
-    answer = await service.client.post("/probe")
-    assert_problem(answer, 503, kind="concurrent-change")
-    assert answer.headers["Retry-After"] == "1"
+    response = await service.client.post("/probe")
+    assert_problem(response, 503, kind="concurrent-change")
+    assert response.headers["Retry-After"] == "1"
     assert counted.attempts == 1
     assert await retries(service) == {}
 
 
 async def test_single_route_of_a_router_can_allow_it(service: Running) -> None:
-    counted = Collisions(1)
+    counted = Conflicts(1)
 
     async def probe() -> None:
         pass
@@ -143,14 +143,14 @@ async def test_other_failures_are_not_repeated(service: Running, router: APIRout
 
 async def test_every_attempt_gets_the_same_body(service: Running, router: APIRouter) -> None:
     sent = bytes(range(256)) * 1000
-    counted = add_probe(router, collisions=2)
+    counted = add_probe(router, conflicts=2)
     async with asyncio.timeout(60):
         assert (await service.client.post("/probe", content=sent)).status_code == 200
     assert counted.bodies == [sent] * 3
 
 
 async def test_every_attempt_gets_the_whole_body(service: Running, router: APIRouter) -> None:
-    counted = Collisions(2)
+    counted = Conflicts(2)
     chunks = [b"%d" % number * 10_000 for number in range(5)]
 
     @router.post("/probe")
@@ -173,7 +173,7 @@ async def test_every_attempt_gets_the_whole_body(service: Running, router: APIRo
 
 
 async def test_too_large_body_is_refused_in_a_later_attempt_too(make_settings: MakeSettings, router: APIRouter) -> None:
-    counted = Collisions(1)
+    counted = Conflicts(1)
 
     @router.post("/probe")
     async def probe(request: Request, database: CurrentDatabase) -> None:
@@ -191,7 +191,7 @@ async def test_too_large_body_is_refused_in_a_later_attempt_too(make_settings: M
 
 
 async def test_client_that_leaves_is_seen_in_every_attempt(service: Running, router: APIRouter) -> None:
-    counted = Collisions(1)
+    counted = Conflicts(1)
     seen = []
 
     @router.post("/probe")
@@ -217,7 +217,7 @@ async def test_nothing_is_repeated_once_a_response_has_begun(service: Running, r
 
     async def rows(database: Database) -> AsyncGenerator[bytes, None]:
         yield b"a row\n"
-        await collide(database)
+        await cause_conflict(database)
 
     @router.get("/stream")
     async def stream(database: CurrentDatabase) -> JsonLinesResponse:
@@ -229,7 +229,7 @@ async def test_nothing_is_repeated_once_a_response_has_begun(service: Running, r
     async def background(database: CurrentDatabase, tasks: BackgroundTasks) -> None:
         nonlocal attempts
         attempts += 1
-        tasks.add_task(collide, database)
+        tasks.add_task(cause_conflict, database)
 
     sent: list[Message] = []
 
@@ -247,7 +247,7 @@ async def test_nothing_is_repeated_once_a_response_has_begun(service: Running, r
 
 
 async def test_stream_is_sent_as_it_is_made(service: Running, router: APIRouter) -> None:
-    counted = Collisions(1)
+    counted = Conflicts(1)
     taken = asyncio.Event()
 
     async def rows() -> AsyncGenerator[bytes, None]:
@@ -270,7 +270,7 @@ async def test_stream_is_sent_as_it_is_made(service: Running, router: APIRouter)
 
 
 async def test_nothing_of_an_attempt_is_left_in_the_next_one(service: Running, router: APIRouter) -> None:
-    counted = Collisions(2)
+    counted = Conflicts(2)
     seen: list[tuple[bool, str, dict[str, str]]] = []
     ended: list[int] = []
     in_background: list[int] = []
@@ -310,12 +310,12 @@ async def test_nothing_of_an_attempt_is_left_in_the_next_one(service: Running, r
     assert [name for name, _ in start["headers"] if name.startswith(b"x-attempt")] == [b"x-attempt-2"]
     assert ended == [0, 1, 2]
     assert in_background == [2]
-    # Whoever stands around the route sees what the last attempt has left.
+    # A middleware around the route sees what the last attempt has left.
     assert states == [2]
 
 
 async def test_pause_holds_no_connection(service: Running, router: APIRouter, monkeypatch: pytest.MonkeyPatch) -> None:
-    collision = await collided(service.database)
+    conflict = await conflict_error(service.database)
     pausing = asyncio.Event()
 
     def longest(_shortest: float, _longest: float) -> float:
@@ -327,7 +327,7 @@ async def test_pause_holds_no_connection(service: Running, router: APIRouter, mo
     @router.post("/probe")
     async def probe(session: ReadSession) -> None:
         await session.connection()
-        raise collision
+        raise conflict
 
     request = asyncio.create_task(exchange(service.asgi, "POST", "/probe"))
     async with asyncio.timeout(60):
@@ -342,13 +342,13 @@ async def test_pause_holds_no_connection(service: Running, router: APIRouter, mo
 async def test_repeated_request_is_one_in_the_log_and_in_the_metrics(
     make_settings: MakeSettings, router: APIRouter
 ) -> None:
-    add_probe(router, collisions=2)
+    add_probe(router, conflicts=2)
     with captured_output() as output:
         app = application(make_settings(log_level="INFO"), router)
         async with running(app) as service:
-            answer = await service.client.post("/probe")
+            response = await service.client.post("/probe")
             values = await samples(service.client)
-    lines = [line for line in log_lines(output) if line.get("request_id") == answer.headers["X-Request-ID"]]
+    lines = [line for line in log_lines(output) if line.get("request_id") == response.headers["X-Request-ID"]]
     assert [line["event"] for line in lines] == ["request_repeated", "request_repeated", "request"]
     assert [line["reason"] for line in lines[:2]] == [REASON] * 2
     labels = frozenset({("method", "POST"), ("route", "/probe")})
@@ -356,11 +356,11 @@ async def test_repeated_request_is_one_in_the_log_and_in_the_metrics(
     assert values["http_requests_total", labels | {("status", "200")}] == 1
 
 
-async def assert_exhausted_at_once(service: Running, counted: Collisions, *, path: str = "/probe") -> None:
-    """Assert that a request which collides is not repeated, and that the client is told so."""
-    answer = await service.client.post(path)
-    assert_problem(answer, 503, kind="concurrent-change")
-    assert answer.headers["Retry-After"] == "1"
+async def assert_exhausted_at_once(service: Running, counted: Conflicts, *, path: str = "/probe") -> None:
+    """Assert that a request in conflict is not repeated, and that the client is told so."""
+    response = await service.client.post(path)
+    assert_problem(response, 503, kind="concurrent-change")
+    assert response.headers["Retry-After"] == "1"
     assert counted.attempts == 1
     assert await retries(service) == {"exhausted": 1}
 
@@ -382,7 +382,7 @@ async def insert_as_text(database: Database, name: str) -> None:
 async def test_request_that_has_committed_something_is_not_repeated(
     service: Running, router: APIRouter, commit: Callable[[Database, str], Awaitable[None]]
 ) -> None:
-    counted = Collisions(2)
+    counted = Conflicts(2)
 
     @router.post("/probe")
     async def probe(database: CurrentDatabase) -> None:
@@ -396,7 +396,7 @@ async def test_request_that_has_committed_something_is_not_repeated(
 async def test_commit_in_another_database_counts(
     make_settings: MakeSettings, service: Running, router: APIRouter
 ) -> None:
-    counted = Collisions(2)
+    counted = Conflicts(2)
 
     @router.post("/probe")
     async def probe(database: CurrentDatabase) -> None:
@@ -408,7 +408,7 @@ async def test_commit_in_another_database_counts(
 
 
 async def test_commit_from_a_thread_counts(service: Running, router: APIRouter) -> None:
-    counted = Collisions(2)
+    counted = Conflicts(2)
 
     @router.post("/probe")
     def probe(database: CurrentDatabase) -> None:
@@ -419,8 +419,8 @@ async def test_commit_from_a_thread_counts(service: Running, router: APIRouter) 
 
 
 async def test_commit_that_another_task_is_about_to_make_counts(service: Running, router: APIRouter) -> None:
-    counted = Collisions(0)
-    collision = await collided(service.database)
+    counted = Conflicts(0)
+    conflict = await conflict_error(service.database)
     begun, go_on = asyncio.Event(), asyncio.Event()
     tasks: list[asyncio.Task[None]] = []
 
@@ -435,7 +435,7 @@ async def test_commit_that_another_task_is_about_to_make_counts(service: Running
         counted.attempts += 1
         tasks.append(asyncio.create_task(insert_slowly(database)))
         await begun.wait()
-        raise collision
+        raise conflict
 
     await assert_exhausted_at_once(service, counted)
     go_on.set()
@@ -443,7 +443,7 @@ async def test_commit_that_another_task_is_about_to_make_counts(service: Running
 
 
 async def test_commit_that_may_have_been_made_counts(service: Running, router: APIRouter) -> None:
-    counted = Collisions(2)
+    counted = Conflicts(2)
 
     @router.post("/probe/{broken_off_by}")
     async def probe(broken_off_by: str, database: CurrentDatabase) -> None:
@@ -485,7 +485,7 @@ async def insert_twice(database: Database) -> None:
 async def test_request_that_has_written_nothing_is_repeated(
     service: Running, router: APIRouter, work: Callable[[Database], Awaitable[None]]
 ) -> None:
-    counted = Collisions(2)
+    counted = Conflicts(2)
 
     @router.post("/probe")
     async def probe(database: CurrentDatabase) -> None:
@@ -499,7 +499,7 @@ async def test_request_that_has_written_nothing_is_repeated(
 
 
 async def test_write_is_not_forgotten_among_many_reads(service: Running, router: APIRouter) -> None:
-    counted = Collisions(2)
+    counted = Conflicts(2)
 
     @router.post("/probe")
     async def probe(database: CurrentDatabase) -> None:
@@ -511,12 +511,12 @@ async def test_write_is_not_forgotten_among_many_reads(service: Running, router:
     await assert_exhausted_at_once(service, counted)
 
 
-async def test_first_transaction_is_repeated_when_its_commit_collides(service: Running, router: APIRouter) -> None:
-    collision = await collided(service.database)
+async def test_transaction_whose_commit_conflicts_is_repeated(service: Running, router: APIRouter) -> None:
+    conflict = await conflict_error(service.database)
     attempts = 0
 
-    def collide_at_commit(_session: object) -> None:
-        raise collision
+    def conflict_at_commit(_session: object) -> None:
+        raise conflict
 
     @router.post("/probe")
     async def probe(session: WriteSession) -> None:
@@ -525,20 +525,20 @@ async def test_first_transaction_is_repeated_when_its_commit_collides(service: R
         session.add(Item(name=f"attempt {attempts}"))
         await session.flush()
         if attempts < 3:
-            event.listen(session.sync_session, "before_commit", collide_at_commit)
+            event.listen(session.sync_session, "before_commit", conflict_at_commit)
 
     assert (await service.client.post("/probe")).status_code == 200
     assert {name for name in await names(service.database) if name.startswith("attempt")} == {"attempt 3"}
     assert await retries(service) == {"repeated": 2}
 
 
-async def test_first_statement_is_repeated_when_it_collides(service: Running, router: APIRouter) -> None:
-    collision = await collided(service.database)
+async def test_first_statement_that_conflicts_is_repeated(service: Running, router: APIRouter) -> None:
+    conflict = await conflict_error(service.database)
     attempts = 0
 
-    def collide_when_it_runs(*_: object) -> None:
+    def conflict_when_it_runs(*_: object) -> None:
         if attempts < 3:
-            raise collision
+            raise conflict
 
     @router.post("/probe")
     async def probe(database: CurrentDatabase) -> None:
@@ -546,7 +546,7 @@ async def test_first_statement_is_repeated_when_it_collides(service: Running, ro
         attempts += 1
         await insert_alone(database, f"attempt {attempts}")
 
-    event.listen(service.database.engines.single.sync_engine, "before_cursor_execute", collide_when_it_runs)
+    event.listen(service.database.engines.single.sync_engine, "before_cursor_execute", conflict_when_it_runs)
     assert (await service.client.post("/probe")).status_code == 200
     assert {name for name in await names(service.database) if name.startswith("attempt")} == {"attempt 3"}
     assert await retries(service) == {"repeated": 2}

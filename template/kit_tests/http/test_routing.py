@@ -71,7 +71,7 @@ async def test_endpoints_are_found_wherever_their_router_is_included(
     assert (await ask(router(), path, behind=behind)).json() == "mars"
 
 
-async def test_paths_are_answered_as_those_of_any_router() -> None:
+async def test_paths_behave_as_those_of_any_router() -> None:
     assert (await ask(planets(), "/planets/mars", method="PUT")).status_code == 405
     assert (await ask(planets(), "/planets/mars/")).headers["Location"] == "http://test/planets/mars"
     assert (await ask(planets(), "/planets")).status_code == 404

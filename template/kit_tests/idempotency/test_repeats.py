@@ -1,4 +1,4 @@
-"""Requests that are repeated: each is carried out once, and answered the same way every time."""
+"""Requests that are repeated: each is carried out once, and has the same response every time."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ from app.kit.idempotency.routes import IdempotentDatabase, IdempotentSession
 from app.kit.idempotency.store import LIFETIME, PURGE_BATCH, Reservation, reserve
 from app.kit.routing import Router
 from kit_tests.support.application import Running, application, exchange, running
-from kit_tests.support.collisions import collided
+from kit_tests.support.conflicts import conflict_error
 from kit_tests.support.items import Item, ItemCreate, insert_item, names
 from kit_tests.support.output import captured_output, log_lines
 from kit_tests.support.problems import assert_problem
@@ -91,14 +91,14 @@ async def send(
     return await service.client.post(path, json=parcel, headers={"Idempotency-Key": key})
 
 
-def content(answer: httpx2.Response) -> tuple[Any, ...]:
-    """Return what is the same in each answer to a request."""
-    headers = {name: answer.headers.get(name) for name in ("Content-Type", "Content-Length", "Location", "ETag")}
-    return answer.status_code, answer.content, headers
+def content(response: httpx2.Response) -> tuple[Any, ...]:
+    """Return what is the same in each response to a request."""
+    headers = {name: response.headers.get(name) for name in ("Content-Type", "Content-Length", "Location", "ETag")}
+    return response.status_code, response.content, headers
 
 
-def is_replayed(answer: httpx2.Response) -> bool:
-    return answer.headers.get("Idempotent-Replayed") == "true"
+def is_replayed(response: httpx2.Response) -> bool:
+    return response.headers.get("Idempotent-Replayed") == "true"
 
 
 async def count(database: Database, table: type[Item | IdempotencyKey]) -> int:
@@ -125,7 +125,7 @@ async def add_keys(database: Database, name: str, number: int, *, lifetime: time
 
 
 @BOTH_WAYS
-async def test_repeat_gets_the_first_answer_and_nothing_is_done_again(service: Running, path: str) -> None:
+async def test_repeat_gets_the_first_response_and_runs_nothing(service: Running, path: str) -> None:
     first = await send(service, "a", path=path)
     again = await send(service, "a", path=path)
 
@@ -138,12 +138,12 @@ async def test_repeat_gets_the_first_answer_and_nothing_is_done_again(service: R
     assert [first.json()["name"]] == SENT
 
 
-async def test_answer_without_a_body_is_repeated_too(service: Running) -> None:
-    answers = [
+async def test_response_without_a_body_is_replayed_too(service: Running) -> None:
+    responses = [
         await service.client.put("/parcels/7", json="Utrecht", headers={"Idempotency-Key": "a"}) for _ in range(2)
     ]
-    assert [content(answer) for answer in answers] == [content(answers[0])] * 2
-    assert [(answer.status_code, answer.content, is_replayed(answer)) for answer in answers] == [
+    assert [content(response) for response in responses] == [content(responses[0])] * 2
+    assert [(response.status_code, response.content, is_replayed(response)) for response in responses] == [
         (204, b"", False),
         (204, b"", True),
     ]
@@ -152,10 +152,10 @@ async def test_answer_without_a_body_is_repeated_too(service: Running) -> None:
 
 @BOTH_WAYS
 async def test_of_many_repeats_at_once_one_is_carried_out(service: Running, path: str) -> None:
-    answers = await asyncio.gather(*(send(service, "a", path=path) for _ in range(15)))
-    assert {answer.status_code for answer in answers} == {201}
-    assert {answer.content for answer in answers} == {answers[0].content}
-    assert [is_replayed(answer) for answer in answers].count(False) == 1
+    responses = await asyncio.gather(*(send(service, "a", path=path) for _ in range(15)))
+    assert {response.status_code for response in responses} == {201}
+    assert {response.content for response in responses} == {responses[0].content}
+    assert [is_replayed(response) for response in responses].count(False) == 1
     assert (await count(service.database, Item), len(SENT)) == (1, 1)
 
 
@@ -167,25 +167,25 @@ async def test_repeat_waits_for_the_first_and_runs_if_that_fails(service: Runnin
         assert not repeat.done()
         await session.rollback()
 
-    answer = await repeat
-    assert (answer.status_code, is_replayed(answer)) == (201, False)
-    assert content(await send(service, "a")) == content(answer)
+    response = await repeat
+    assert (response.status_code, is_replayed(response)) == (201, False)
+    assert content(await send(service, "a")) == content(response)
 
 
 async def test_repeat_waiting_for_too_long_is_a_503(make_settings: MakeSettings) -> None:
     async with running(with_parcels(make_settings, database_lock_timeout=0.05)) as service:
         async with service.database.transaction() as session:
             await reserve(session, RESERVATION, b"of the first one")
-            answer = await send(service, "a")
-            assert_problem(answer, 503, kind="lock-timeout")
-            assert answer.headers["Retry-After"] == "1"
+            response = await send(service, "a")
+            assert_problem(response, 503, kind="lock-timeout")
+            assert response.headers["Retry-After"] == "1"
             await session.rollback()
         assert (await send(service, "a")).status_code == 201
 
 
 @BOTH_WAYS
 async def test_request_that_fails_leaves_its_key_unused(service: Running, path: str) -> None:
-    # It fails at the commit, when its answer has been stored.
+    # It fails at the commit, when its response has been stored.
     parcel = PARCEL | {"parent_id": 404}
     for _ in range(2):
         assert_problem(await send(service, "a", parcel, path=path), 409, kind="foreign-key-violation")
@@ -194,9 +194,9 @@ async def test_request_that_fails_leaves_its_key_unused(service: Running, path: 
 
     async with service.database.transaction() as session:
         session.add(Item(id=404, name="parent"))
-    answer = await send(service, "a", parcel, path=path)
-    assert (answer.status_code, is_replayed(answer)) == (201, False)
-    assert content(await send(service, "a", parcel, path=path)) == content(answer)
+    response = await send(service, "a", parcel, path=path)
+    assert (response.status_code, is_replayed(response)) == (201, False)
+    assert content(await send(service, "a", parcel, path=path)) == content(response)
 
 
 async def test_key_of_another_request_is_refused(service: Running) -> None:
@@ -210,8 +210,8 @@ async def test_key_of_another_request_is_refused(service: Running) -> None:
     assert content(await send(service, "a")) == content(first)
 
     for parcel_id, status in ((7, 204), (8, 422), (7, 204)):
-        answer = await service.client.put(f"/parcels/{parcel_id}", json="Utrecht", headers={"Idempotency-Key": "a"})
-        assert answer.status_code == status
+        response = await service.client.put(f"/parcels/{parcel_id}", json="Utrecht", headers={"Idempotency-Key": "a"})
+        assert response.status_code == status
     assert await count(service.database, Item) == 2
 
 
@@ -234,10 +234,10 @@ async def test_key_that_has_expired_is_a_new_one(service: Running) -> None:
 async def test_of_many_repeats_after_the_expiry_one_is_carried_out(service: Running) -> None:
     first = await send(service, "a")
     await expire(service.database)
-    answers = await asyncio.gather(*(send(service, "a") for _ in range(15)))
-    assert {answer.status_code for answer in answers} == {201}
-    assert len({first.content} | {answer.content for answer in answers}) == 2
-    assert [is_replayed(answer) for answer in answers].count(False) == 1
+    responses = await asyncio.gather(*(send(service, "a") for _ in range(15)))
+    assert {response.status_code for response in responses} == {201}
+    assert len({first.content} | {response.content for response in responses}) == 2
+    assert [is_replayed(response) for response in responses].count(False) == 1
     assert await count(service.database, Item) == 2
 
 
@@ -257,8 +257,8 @@ async def test_each_request_deletes_some_expired_keys(service: Running) -> None:
 async def test_concurrent_deletions_of_keys_do_not_block(service: Running) -> None:
     await add_keys(service.database, "old", PURGE_BATCH * 20, lifetime=timedelta(seconds=-1))
     keys = [f"old {n}" for n in range(5)] + [f"new {n}" for n in range(5)]
-    answers = await asyncio.gather(*(send(service, key) for key in keys))
-    assert {(answer.status_code, is_replayed(answer)) for answer in answers} == {(201, False)}
+    responses = await asyncio.gather(*(send(service, key) for key in keys))
+    assert {(response.status_code, is_replayed(response)) for response in responses} == {(201, False)}
     # Each has removed ten at most, of which some may be the old ones that others have made new.
     assert await count(service.database, IdempotencyKey) >= PURGE_BATCH * 20 - PURGE_BATCH * len(keys) + 5
 
@@ -282,15 +282,15 @@ async def test_key_may_be_anything_that_can_be_printed(service: Running, key: st
 async def test_request_without_a_key_costs_nothing_more(service: Running) -> None:
     with statements_seen(about="idempotency_key") as statements:
         for _ in range(2):
-            answer = await service.client.post("/parcels", json=PARCEL)
-            assert (answer.status_code, is_replayed(answer)) == (201, False)
+            response = await service.client.post("/parcels", json=PARCEL)
+            assert (response.status_code, is_replayed(response)) == (201, False)
     assert statements == []
     assert await count(service.database, Item) == 2
 
 
-async def test_answer_that_nobody_would_store_is_not_given(service: Running) -> None:
-    answer = await service.client.post("/careless", headers={"Idempotency-Key": "a"})
-    assert_problem(answer, 500)
+async def test_response_that_could_not_be_stored_is_a_500(service: Running) -> None:
+    response = await service.client.post("/careless", headers={"Idempotency-Key": "a"})
+    assert_problem(response, 500)
     assert await count(service.database, Item) == 0
     assert await count(service.database, IdempotencyKey) == 0
 
@@ -299,9 +299,9 @@ async def test_page_of_another_origin_may_send_a_key(make_settings: MakeSettings
     page = "https://app.example.com"
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "idempotency-key"}
     async with running(with_parcels(make_settings, cors_origins=page)) as service:
-        answer = await service.client.options("/parcels", headers={"Origin": page, **asked})
-        assert answer.status_code == 200
-        assert answer.headers["Access-Control-Allow-Origin"] == page
+        response = await service.client.options("/parcels", headers={"Origin": page, **asked})
+        assert response.status_code == 200
+        assert response.headers["Access-Control-Allow-Origin"] == page
 
 
 async def test_header_is_documented(service: Running) -> None:
@@ -319,37 +319,37 @@ WITH_AND_WITHOUT = pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "
 async def test_request_is_repeated_only_while_it_has_committed_nothing(
     make_settings: MakeSettings, headers: dict[str, str], statements: int
 ) -> None:
-    colliding = Router(prefix="/colliding")
+    conflicting = Router(prefix="/conflicting")
     attempts = 0
 
-    @colliding.post("")
-    async def collide_after_statements(database: IdempotentDatabase) -> None:
+    @conflicting.post("")
+    async def conflict_after_statements(database: IdempotentDatabase) -> None:
         nonlocal attempts
         attempts += 1
         await database.execute(select(Item.id))
         for number in range(statements):
             await database.execute(SEND, {"name": f"{number} of attempt {attempts}"})
         if attempts < 3:
-            raise collision
+            raise conflict
 
-    async with running(application(make_settings(), colliding)) as service:
-        collision = await collided(service.database)
-        answer = await service.client.post("/colliding", headers=headers)
-        # With a key nothing is committed before the answer is stored.
+    async with running(application(make_settings(), conflicting)) as service:
+        conflict = await conflict_error(service.database)
+        response = await service.client.post("/conflicting", headers=headers)
+        # With a key nothing is committed before the response is stored.
         if headers or not statements:
-            assert (answer.status_code, attempts) == (200, 3)
+            assert (response.status_code, attempts) == (200, 3)
         else:
-            assert_problem(answer, 503, kind="concurrent-change")
-            assert (answer.headers["Retry-After"], attempts) == ("1", 1)
+            assert_problem(response, 503, kind="concurrent-change")
+            assert (response.headers["Retry-After"], attempts) == ("1", 1)
         expected = {f"{number} of attempt {attempts}" for number in range(statements)}
         assert {name for name in await names(service.database) if "attempt" in name} == expected
 
 
 @WITH_AND_WITHOUT
-async def test_request_that_committed_besides_is_not_repeated(
+async def test_request_that_committed_elsewhere_is_not_repeated(
     make_settings: MakeSettings, headers: dict[str, str]
 ) -> None:
-    colliding = Router(prefix="/colliding")
+    conflicting = Router(prefix="/conflicting")
     attempts = 0
 
     async def commit_besides(database: CurrentDatabase) -> None:
@@ -357,38 +357,38 @@ async def test_request_that_committed_besides_is_not_repeated(
         attempts += 1
         await insert_item(database, f"besides attempt {attempts}")
 
-    @colliding.post("", dependencies=[Depends(commit_besides)])
-    async def collide_after_a_transaction(_once: IdempotentDatabase) -> None:
-        raise collision
+    @conflicting.post("", dependencies=[Depends(commit_besides)])
+    async def conflict_after_a_transaction(_once: IdempotentDatabase) -> None:
+        raise conflict
 
-    async with running(application(make_settings(), colliding)) as service:
-        collision = await collided(service.database)
-        answer = await service.client.post("/colliding", headers=headers)
-        assert_problem(answer, 503, kind="concurrent-change")
-        assert (answer.headers["Retry-After"], attempts) == ("1", 1)
+    async with running(application(make_settings(), conflicting)) as service:
+        conflict = await conflict_error(service.database)
+        response = await service.client.post("/conflicting", headers=headers)
+        assert_problem(response, 503, kind="concurrent-change")
+        assert (response.headers["Retry-After"], attempts) == ("1", 1)
         assert {name for name in await names(service.database) if "attempt" in name} == {"besides attempt 1"}
         assert await count(service.database, IdempotencyKey) == 0
 
 
 @WITH_AND_WITHOUT
-async def test_request_whose_commit_collides_is_repeated(make_settings: MakeSettings, headers: dict[str, str]) -> None:
-    colliding = Router(prefix="/colliding")
+async def test_request_whose_commit_conflicts_is_repeated(make_settings: MakeSettings, headers: dict[str, str]) -> None:
+    conflicting = Router(prefix="/conflicting")
     attempts = 0
 
-    def collide_at_commit(_session: object) -> None:
-        raise collision
+    def conflict_at_commit(_session: object) -> None:
+        raise conflict
 
-    @colliding.post("")
-    async def collide_at_the_end(session: IdempotentSession) -> None:
+    @conflicting.post("")
+    async def conflict_at_the_end(session: IdempotentSession) -> None:
         nonlocal attempts
         attempts += 1
         session.add(Item(name=f"attempt {attempts}"))
         if attempts < 3:
-            event.listen(session.sync_session, "before_commit", collide_at_commit)
+            event.listen(session.sync_session, "before_commit", conflict_at_commit)
 
-    async with running(application(make_settings(), colliding)) as service:
-        collision = await collided(service.database)
-        assert (await service.client.post("/colliding", headers=headers)).status_code == 200
+    async with running(application(make_settings(), conflicting)) as service:
+        conflict = await conflict_error(service.database)
+        assert (await service.client.post("/conflicting", headers=headers)).status_code == 200
         assert {name for name in await names(service.database) if "attempt" in name} == {"attempt 3"}
         assert await count(service.database, IdempotencyKey) == len(headers)
 

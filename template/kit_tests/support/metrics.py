@@ -8,10 +8,10 @@ Labels = frozenset[tuple[str, str]]
 
 async def samples(client: httpx2.AsyncClient) -> dict[tuple[str, Labels], float]:
     """Return the value of each sample, by its name and labels."""
-    answer = await client.get("/metrics")
-    assert answer.headers["Content-Type"].startswith("text/plain")
+    response = await client.get("/metrics")
+    assert response.headers["Content-Type"].startswith("text/plain")
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(answer.text)
+        for family in text_string_to_metric_families(response.text)
         for sample in family.samples
     }

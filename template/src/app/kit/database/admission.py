@@ -1,7 +1,7 @@
 """A fair queue before the connections.
 
-A pool lets newcomers overtake those who wait, so under load some requests wait until they time out. Here everyone
-is served in order, nobody waits longer than the bound, and how long the wait was is counted.
+A pool lets new requests overtake those that wait, so under load some wait until they time out. Here all are served
+in order, none waits longer than the bound, and the time they waited is counted.
 """
 
 import asyncio

@@ -45,7 +45,7 @@ async def check_readiness(database: Database, expected: Collection[str]) -> None
     check = asyncio.create_task(_revisions_of(database))
     check.add_done_callback(_retrieve_exception)
     try:
-        # `asyncio.timeout` would also wait until a connection that fell silent is closed, which takes as long again.
+        # `asyncio.timeout` would also wait until an unresponsive connection is closed, which takes as long again.
         await asyncio.wait({check}, timeout=TIMEOUT_SECONDS)
     finally:
         check.cancel()

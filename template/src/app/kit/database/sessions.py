@@ -1,4 +1,4 @@
-"""The database of a running service: its sessions, and who may use a connection when."""
+"""The database of a running service: its sessions, and when each may use a connection."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -93,6 +93,8 @@ class Database:
         It is atomic, and what it writes is stored when this returns. Rows hold columns: entities need a session.
         """
         warn_of_second_connection(self)
+        if parameters and statement.is_insert:
+            parameters = _by_column(statement, parameters)
         async with self.admission:
             with Committing(statement):
                 # One switch to SQLAlchemy's synchronous side, where its own `AsyncConnection` makes one for each step.
@@ -179,6 +181,17 @@ class Database:
     async def dispose(self) -> None:
         """Close the connections that are not in use."""
         await self.engines.write.dispose()
+
+
+def _by_column(statement: Any, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the values of an INSERT by the columns' own names; a session alone finds them by those of attributes."""
+    # relies on: `_annotations`, where the ORM notes which model a table is of. Values that it finds no column for, it
+    # leaves out without a word.
+    mapper = statement.table._annotations.get("parententity")  # noqa: SLF001 - see above
+    if mapper is None:
+        return parameters
+    columns = mapper.columns
+    return {columns[name].key if name in columns else name: value for name, value in parameters.items()}
 
 
 def _run(

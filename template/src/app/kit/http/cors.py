@@ -1,4 +1,4 @@
-"""Answers that web pages of other origins may read: https://fetch.spec.whatwg.org/#http-cors-protocol."""
+"""Responses that web pages of other origins may read: https://fetch.spec.whatwg.org/#http-cors-protocol."""
 
 from collections.abc import Collection
 from typing import Final
@@ -34,9 +34,9 @@ class Cors(CORSMiddleware):
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """Answer a browser that asks what it may send."""
-        answer = super().preflight_response(request_headers)
-        if answer.status_code == status.HTTP_200_OK:
-            return answer
-        refusal = problem(400, f"{bytes(answer.body).decode()}.", kind="cors")
-        refusal.headers["Vary"] = answer.headers["Vary"]
+        response = super().preflight_response(request_headers)
+        if response.status_code == status.HTTP_200_OK:
+            return response
+        refusal = problem(400, f"{bytes(response.body).decode()}.", kind="cors")
+        refusal.headers["Vary"] = response.headers["Vary"]
         return refusal

@@ -35,7 +35,7 @@ FAILURES: Final[Mapping[Failure, tuple[int, str]]] = {
     Failure.STALE: (409, "The row was changed by someone else in the meantime. Read it again and repeat the change."),
     Failure.CONSTRAINT: (422, "A value is not allowed by the rules of the database."),
     Failure.DATA: (422, "A value is not one that the database can store."),
-    Failure.CONFLICT: (503, "The change collided with others that ran at the same time. Try again."),
+    Failure.CONFLICT: (503, "The change was in conflict with others that ran at the same time. Try again."),
     Failure.LOCKED: (503, "The row is locked by someone else. Try again."),
     Failure.TIMEOUT: (503, "The database took too long. Try again."),
     Failure.POOL_EXHAUSTED: (503, "All database connections are in use. Try again."),
@@ -116,7 +116,7 @@ async def _handle(connection: HTTPConnection, error: Exception) -> Response:
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Answer the errors that are no bugs with a problem response; `RequestMiddleware` handles the others."""
+    """Turn the errors that are no bugs into problem responses; `RequestMiddleware` handles the others."""
     for kind in (
         HTTPException,
         RequestValidationError,

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 class RequestMiddleware:
     """A plain ASGI middleware: it adds no task and no copy of the body, so streams and disconnects pass unchanged.
 
-    An error that the application did not answer, such as a bug or one of another middleware, is answered here, within
+    An error that the application did not handle, such as a bug or one of another middleware, is handled here, within
     `cors`, because no middleware within this one sees that response.
     """
 

@@ -73,7 +73,7 @@ class _Connection:
             if response is not None:
                 await response(self._scope, self.receive, self.send)
         elif self.status == HTTPStatus.SWITCHING_PROTOCOLS and not self.code:
-            # The client may have left without a word.
+            # The client may have disconnected without a close frame.
             with suppress(OSError):
                 await self.send({"type": "websocket.close", "code": _close_code(response)})
 
