@@ -27,7 +27,8 @@ LIBRARIES = {
 
 STORY = {
     *("router", "session", "database", "response", "invoice_id", "invoice", "created", "rows", "refused"),
-    *("Invoice", "InvoiceCreate", "InvoiceLine", "InvoiceRead", "InvoiceRow", "FIND", "FIND_TENANT", "User", "UserRow", "CurrentUser"),
+    *("Invoice", "InvoiceCreate", "InvoiceLine", "InvoiceRead", "InvoiceRow", "FIND", "FIND_TENANT"),
+    *("User", "UserRow", "CurrentUser"),
     *("Job", "carry_out", "legacy_report"),
     *("ROUTERS", "Settings", "VALUES", "VERSIONS", "create_app", "open_resources"),
 }

@@ -11,6 +11,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -102,11 +103,18 @@ def _use(base: str) -> None:
     assert error.value.code == 422
 
 
-def _run_and_stop(service: Service, signal_number: signal.Signals) -> None:
+@contextmanager
+def _developing(service: Service, **variables: str) -> Iterator[tuple[Running, str]]:
     port = free_port()
-    with running("uv", "run", "poe", "dev", cwd=service.folder, env={**service.uv_variables, "PORT": str(port)}) as dev:
+    env = {**service.uv_variables, "PORT": str(port), **variables}
+    with running("uv", "run", "poe", "dev", cwd=service.folder, env=env) as dev:
         base = f"http://127.0.0.1:{port}"
         dev.wait_for("/health/ready answers 200", lambda: _is_ready(base))
+        yield dev, base
+
+
+def _run_and_stop(service: Service, signal_number: signal.Signals) -> None:
+    with _developing(service) as (dev, base):
         _use(base)
         processes = dev.descendants()
         dev.signal(signal_number)
@@ -119,14 +127,36 @@ def test_dev_runs_and_leaves_nothing_after_ctrl_c(service: Service) -> None:
 
 def test_dev_keeps_its_data_and_leaves_nothing_after_a_kill(service: Service) -> None:
     """Runs after the test above, on the data that it left."""
-    port = free_port()
-    with running("uv", "run", "poe", "dev", cwd=service.folder, env={**service.uv_variables, "PORT": str(port)}) as dev:
-        base = f"http://127.0.0.1:{port}"
-        dev.wait_for("/health/ready answers 200", lambda: _is_ready(base))
+    with _developing(service) as (dev, base):
         assert [each["name"] for each in _call(f"{base}/heroes")[1]["items"]] == ["Deadpond"]
         processes = dev.descendants()
-        dev.signal(signal.SIGKILL)
+        processes[0].kill()  # uv alone, which cannot tell the others
         assert still_alive(processes, GONE_WITHIN) == [], dev.output
+
+
+def test_dev_starts_its_server_again_at_the_same_url(service: Service) -> None:
+    def url(dev: Running) -> str:
+        return dev.output.partition("DATABASE_URL=")[2].partition("\n")[0]
+
+    with _developing(service) as (dev, base):
+        first, heroes = url(dev), _call(f"{base}/heroes")
+        server = next(each for each in dev.descendants() if each.name() == "postgres")
+        server.kill()
+        dev.wait_for("a new server", lambda: "PostgreSQL was ended by SIGKILL, and is started again." in dev.output)
+        dev.wait_for("/health/ready answers 200", lambda: _is_ready(base))
+        assert _call(f"{base}/heroes") == heroes
+        processes = dev.descendants()
+        dev.signal(signal.SIGTERM)
+        assert still_alive(processes, GONE_WITHIN) == [], dev.output
+    with _developing(service, DATABASE_URL=first) as (dev, _):  # as a terminal has it that used it before
+        assert url(dev) == first
+
+
+def test_dev_checks_the_settings_before_it_starts_a_server(service: Service) -> None:
+    result = service.uv_run("poe", "dev", env={"PORT": str(free_port()), "LOG_LEVEL": "loud"}, expected=None)
+    assert result.exit_code != 0
+    assert "LOG_LEVEL" in result.output
+    assert "PostgreSQL" not in result.output
 
 
 def test_dev_on_sqlite_runs_and_leaves_nothing_after_ctrl_c(sqlite_service: Service) -> None:
@@ -171,7 +201,9 @@ def test_missing_setting_is_all_that_a_start_complains_of(demanding_service: Ser
         result = demanding_service.run(*command, env=env, expected=None)
         assert result.exit_code != 0
         _, _, message = result.output.partition("The service cannot start, because its settings are not usable:\n")
-        assert message.splitlines() == ["  API_KEY: not set. `.env.example` shows what it looks like."]
+        assert message.splitlines() == [
+            "  API_KEY: not set, neither in the environment nor in `.env`. `.env.example` shows what it looks like."
+        ]
         assert "Traceback" not in result.output
 
 

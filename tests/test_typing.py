@@ -23,6 +23,7 @@ from sqlalchemy import insert, select
 from app.heroes.models import Hero
 from app.heroes.queries import BY_ID, CREATE, FIND, LIST, HeroRow
 from app.heroes.repository import HeroRepository
+from app.heroes.schemas import HeroCreate
 from app.kit.database.bulk import insert_many
 from app.kit.database.dependencies import CurrentDatabase, ReadSession, WriteSession
 from app.kit.database.pagination import Page
@@ -89,6 +90,20 @@ MISTAKES = {
         "    return await TeamRepository(session).add(team)\n",
         "misc",
     ),
+    "repository of rows that writes in a reading session": (
+        "async def add(session: ReadSession, hero: HeroCreate) -> HeroRow:\n"
+        "    return await HeroRepository(session).add(hero)\n",
+        "misc",
+    ),
+    "commit before the end of a block": (
+        "async def add(session: WriteSession, team: Team) -> None:\n"
+        "    session.add(team)\n    await session.commit()\n",
+        "misc",
+    ),
+    "rollback in place of an error": (
+        "async def give_up(session: WriteSession) -> None:\n    await session.rollback()\n",
+        "misc",
+    ),
     "misspelt setting": (
         "async def level(settings: CurrentSettings) -> str:\n    return settings.log_levle\n",
         "attr-defined",
@@ -99,14 +114,17 @@ SOUND = """\
 async def read(database: CurrentDatabase, session: ReadSession) -> list[Pair]:
     hero = await FIND.get(session, id=1)
     page: Page[HeroRow] = await BY_ID.page(database, LIST, cursor=None, limit=hero.id)
+    same: HeroRow = await HeroRepository(session).get(hero.id)
     ids: list[int] = await Query.of_values(select(Hero.id)).all(session)
-    return await Query(Pair, select(Hero.id, Hero.name)).all(session) if ids and page.items else []
+    return await Query(Pair, select(Hero.id, Hero.name)).all(session) if ids and page.items and same else []
 
 
 async def write(database: CurrentDatabase, session: WriteSession, team: Team) -> int:
     hero = await CREATE.one(session, name="Deadpond")
     changed: HeroRow = await change_row(database, Hero, hero, {"age": 1})
     await TeamRepository(session).add(team)
+    await HeroRepository(session).delete(changed)
+    await HeroRepository(database).delete(changed)
     return await insert_many(session, Hero, [{"name": changed.name}])
 """
 

@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -14,7 +15,7 @@ from devtools.supervisor import Supervised
 PROJECT = Path(__file__).resolve().parents[1]
 
 _HOST = "127.0.0.1"
-_LOOK_AFTER_PARENT = 1.0  # seconds
+_LOOK_AROUND = 1.0  # seconds
 
 
 def say(message: str) -> None:
@@ -69,16 +70,22 @@ def choose_port() -> int:
     return port
 
 
-def migrate_and_serve(port: int) -> None:
+def check_settings(**variables: str) -> None:
+    """Exit with a message if the service cannot use its settings, of which some variables are given here.
+
+    A server with reload would not end: it would wait for a change of the code.
+    """
+    _run("-c", "from app.settings import load_settings; load_settings()", env=os.environ | variables)
+
+
+def migrate_and_serve(port: int, meanwhile: Callable[[], None] | None = None) -> None:
     """Bring the database to the latest revision, then serve until the service or this program is stopped.
 
-    Exits with a message if the settings cannot be used or the migration fails.
+    While it serves, `meanwhile` is called every second. Exits with a message if the migration fails.
     """
     if not is_configured("LOG_FORMAT"):
         os.environ["LOG_FORMAT"] = "console"
 
-    # A server with reload would not end: it would wait for a change of the code.
-    _run("-c", "from app.settings import load_settings; load_settings()")
     say("Migrating the database to the latest revision.")
     _run("-m", "alembic", "upgrade", "head", failed="The migration failed, so nothing is served.")
 
@@ -88,12 +95,12 @@ def migrate_and_serve(port: int) -> None:
     # Open streams do not hold up a reload or the end for longer than this.
     serve += ["--timeout-graceful-shutdown", "1"]
     with Supervised(serve, cwd=PROJECT) as server:
-        sys.exit(_wait(server))
+        sys.exit(_wait(server, meanwhile))
 
 
-def _run(*arguments: str, failed: str = "") -> None:
+def _run(*arguments: str, env: Mapping[str, str] | None = None, failed: str = "") -> None:
     """Run Python in the project to its end. If that fails, say so and exit with the same code."""
-    with Supervised([sys.executable, *arguments], cwd=PROJECT) as program:
+    with Supervised([sys.executable, *arguments], cwd=PROJECT, env=env) as program:
         code = program.wait()
     if code:
         if failed:
@@ -101,10 +108,12 @@ def _run(*arguments: str, failed: str = "") -> None:
         sys.exit(code)
 
 
-def _wait(server: Supervised) -> int:
+def _wait(server: Supervised, meanwhile: Callable[[], None] | None) -> int:
     """Wait for the end of the server. Under `uv run`, a SIGKILL ends uv alone, so that counts as an end too."""
     parent = os.getppid() if "UV_RUN_RECURSION_DEPTH" in os.environ else None
-    while (code := server.wait(_LOOK_AFTER_PARENT)) is None:
+    while (code := server.wait(_LOOK_AROUND)) is None:
         if parent not in (None, os.getppid()):
             return 0
+        if meanwhile is not None:
+            meanwhile()
     return code

@@ -2,10 +2,11 @@
 
 import gc
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 
 import httpx2
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from sqlalchemy import select
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -13,12 +14,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.kit.database.dependencies import CurrentDatabase, ReadSession, WriteSession, current_database
 from app.kit.database.failures import SecondConnectionWarning
-from app.kit.database.sessions import Database, open_database
+from app.kit.database.sessions import Database, open_database, open_databases
 from app.kit.http.problems import problem
 from app.kit.idempotency.routes import IdempotentDatabase, IdempotentSession
 from app.kit.routing import Router
 from app.kit.settings import KitSettings
-from kit_tests.support.application import Running, all_connections_taken, application, running
+from kit_tests.support.application import Running, all_connections_taken, application, exchange, running
 from kit_tests.support.conflicts import cause_conflict
 from kit_tests.support.items import Item, insert_item, names
 from kit_tests.support.output import captured_output, log_lines
@@ -26,6 +27,7 @@ from kit_tests.support.problems import assert_problem
 from kit_tests.support.server import TestServer
 from kit_tests.support.settings import values_for
 from kit_tests.support.suite import MakeSettings
+from kit_tests.support.websockets import converse
 
 
 async def test_no_response_is_taken_for_another_type(client: httpx2.AsyncClient) -> None:
@@ -37,6 +39,27 @@ async def test_garbage_collection_skips_what_start_up_made(app: FastAPI) -> None
     async with running(app):
         assert gc.get_freeze_count() > 0
     assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.parametrize("fail", [False, True])
+async def test_resources_are_closed_before_the_database(make_settings: MakeSettings, fail: bool) -> None:
+    before = open_databases()
+    open_at: list[tuple[str, int]] = []
+
+    @asynccontextmanager
+    async def resources(_settings: KitSettings) -> AsyncIterator[dict[str, str]]:
+        open_at.append(("opening", len(open_databases()) - len(before)))
+        try:
+            yield {}
+        finally:
+            open_at.append(("closing", len(open_databases()) - len(before)))
+
+    with pytest.raises(RuntimeError, match="a bug") if fail else nullcontext():
+        async with running(application(make_settings(), resources=resources)):
+            if fail:
+                raise RuntimeError("a bug")
+    assert open_at == [("opening", 1), ("closing", 1)]
+    assert open_databases() == before
 
 
 # --- Middleware ---
@@ -125,6 +148,102 @@ async def test_commit_of_a_middleware_does_not_prevent_a_retry(make_settings: Ma
     async with running(application(make_settings(), router, middleware=[Middleware(Visits)])) as service:
         assert (await service.client.post("/probe/retried")).json() == 2
         assert "visit of /probe/retried" in await names(service.database)
+
+
+class Trace:
+    """An ASGI middleware that notes in the state that a request passed it."""
+
+    def __init__(self, app: ASGIApp, name: str) -> None:
+        self._app = app
+        self._name = name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.get("state", {}).setdefault("passed", []).append(self._name)
+        await self._app(scope, receive, send)
+
+
+async def test_first_middleware_is_the_outermost(make_settings: MakeSettings) -> None:
+    names = ("first", "second", "third")
+    app = application(make_settings(), middleware=[Middleware(Trace, name=name) for name in names])
+
+    @app.get("/probe")
+    async def probe(request: Request) -> list[str]:
+        passed: list[str] = request.state.passed
+        return passed
+
+    async with running(app) as service:
+        assert (await service.client.get("/probe")).json() == list(names)
+
+
+class Gate:
+    """An ASGI middleware that asks the database, or a service that refuses, before it lets anything pass."""
+
+    def __init__(self, app: ASGIApp, *, refuses: bool = False) -> None:
+        self._app = app
+        self._refuses = refuses
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._refuses:
+            raise RuntimeError("The gate is shut.")
+        if scope["type"] == "http":
+            database: Database = scope["state"]["database"]
+            await database.execute(select(1))
+        await self._app(scope, receive, send)
+
+
+OPERATIONS = ("/health/live", "/metrics", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc")
+
+
+async def test_operations_do_not_depend_on_a_middleware(make_settings: MakeSettings) -> None:
+    settings = make_settings(cors_origins="*", trusted_hosts="test")
+    app = application(settings, middleware=[Middleware(Visits), Middleware(Gate, refuses=True)])
+    async with running(app) as service:
+        for path in (*OPERATIONS, "/health/ready"):
+            response = await service.client.get(path, headers={"Origin": "https://app.example.com"})
+            assert response.status_code == 200, path
+            assert response.headers["X-Request-ID"]
+            assert response.headers["Access-Control-Allow-Origin"] == "*"
+        for path in ("/items", "/nowhere", "/health", "/health/live/more", "/docs/more"):
+            assert_problem(await service.client.get(path), 500)
+        assert_problem(await service.client.get("/docs", headers={"Host": "evil.example"}), 400)
+
+
+async def test_operations_outlive_the_database_of_a_middleware(server: TestServer) -> None:
+    settings = KitSettings(_env_file=None, **values_for(server.url("no/such/database")))
+    async with running(application(settings, middleware=[Middleware(Gate)])) as service:
+        for path in OPERATIONS:
+            assert (await service.client.get(path)).status_code == 200, path
+        assert_problem(await service.client.get("/health/ready"), 503, kind="not-ready")
+        assert_problem(await service.client.get("/items"), 503, kind="database-unavailable")
+
+
+async def test_pages_of_an_owner_at_the_paths_of_docs_are_guarded(make_settings: MakeSettings) -> None:
+    app = application(make_settings(docs_enabled=False), middleware=[Middleware(Gate, refuses=True)])
+    async with running(app) as service:
+        for path in OPERATIONS[2:]:
+            assert_problem(await service.client.get(path), 500)
+
+
+async def test_websockets_pass_every_middleware(make_settings: MakeSettings) -> None:
+    app = application(make_settings(), middleware=[Middleware(Gate, refuses=True)])
+    async with running(app) as service:
+        start, _ = await converse(service.asgi, "/health/live")
+        assert start["status"] == 500
+
+
+async def test_service_behind_a_path_has_the_same_operations(make_settings: MakeSettings) -> None:
+    with captured_output() as output:
+        settings = make_settings(trusted_hosts="api.example.com", log_level="INFO")
+        app = application(settings, middleware=[Middleware(Gate, refuses=True)])
+        async with running(app) as service:
+
+            async def mounted(scope: Scope, receive: Receive, send: Send) -> None:
+                await service.asgi({**scope, "root_path": "/api", "path": f"/api{scope['path']}"}, receive, send)
+
+            for path in ("/health/live", "/health/ready", "/metrics"):
+                start, *_ = await exchange(mounted, "GET", path, headers=[(b"host", b"10.0.0.1")])
+                assert start["status"] == 200, path
+    assert log_lines(output) == []
 
 
 # --- Another database ---

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 import structlog
-from fastapi import BackgroundTasks
+from fastapi import BackgroundTasks, FastAPI
 from sqlalchemy import select
 
 from app.kit.database.dependencies import CurrentDatabase, ReadSession
@@ -94,6 +94,15 @@ async def test_health_and_metrics_are_logged_only_when_debugging(shared_database
     assert await paths("WARNING") == []
 
 
+async def test_mounted_application_is_logged_whatever_its_paths_are(shared_database_url: str) -> None:
+    with captured_output() as output:
+        app = application(settings_for(shared_database_url, log_level="INFO"))
+        app.mount("/other", FastAPI())
+        async with running(app) as service:
+            assert (await service.client.get("/other/metrics")).status_code == 404
+    assert [line["path"] for line in log_lines(output)] == ["/other/metrics"]
+
+
 async def test_console_form_is_for_people(shared_database_url: str) -> None:
     with captured_output() as output:
         app = application(settings_for(shared_database_url, log_level="INFO", log_format="console"))
@@ -112,7 +121,7 @@ async def test_bug_is_logged_with_its_traceback(shared_database_url: str) -> Non
         async with running(application(settings_for(shared_database_url, log_level="INFO"))) as service:
             response = await service.client.post("/items/then/500", params={"name": "x"})
     failed, request = lines_of(response, output)
-    assert (failed["event"], failed["level"]) == ("request_failed", "error")
+    assert (failed["event"], failed["level"], failed["status"]) == ("request_failed", "error", 500)
     assert "RuntimeError: a bug" in failed["exception"]
     assert (request["event"], request["status"]) == ("request", 500)
 
@@ -134,7 +143,7 @@ async def test_failing_background_task_is_logged_after_the_response(shared_datab
 
     assert (response.status_code, response.json()) == (200, "done")
     failed, request = lines_of(response, output)
-    assert (failed["event"], failed["level"]) == ("failed_after_response", "error")
+    assert (failed["event"], failed["level"], failed["status"]) == ("failed_after_response", "error", 200)
     assert "a bug in the task" in failed["exception"]
     assert request["status"] == 200
 
@@ -148,6 +157,15 @@ async def test_no_value_and_no_credential_is_ever_logged(make_settings: MakeSett
             await service.client.get("/items", params={"cursor": "swordfish"})
     assert "INSERT INTO" in output.getvalue()
     assert "swordfish" not in output.getvalue()
+
+
+async def test_urls_that_the_service_requests_are_not_logged(make_settings: MakeSettings) -> None:
+    with captured_output() as output:
+        logging.getLogger("httpx2").setLevel(logging.NOTSET)
+        app = application(make_settings(log_level="INFO"))
+        async with running(app) as service:
+            await service.client.get("/items", params={"token": "swordfish"})
+    assert [line["event"] for line in log_lines(output)] == ["request"]
 
 
 async def test_second_connection_is_one_line_for_each_pair_of_places(make_settings: MakeSettings) -> None:

@@ -1,10 +1,41 @@
 """Settings come from the environment and from `.env`, and are checked before anything starts."""
 
+import os
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from pydantic import AliasChoices, BaseModel, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.kit.settings import KitSettings, load
+from kit_tests.support.settings import settings_from, values_for
+
+
+class Mail(BaseModel):
+    """Settings within settings, read from variables like MAIL__HOST."""
+
+    host: str = "localhost"
+
+
+class Search(BaseSettings):
+    """Settings with a prefix of their own."""
+
+    model_config = SettingsConfigDict(env_prefix="SEARCH_")
+
+    index: str = "default"
+
+
+class OwnersSettings(KitSettings):
+    """Settings as a service's owner may write them."""
+
+    model_config = SettingsConfigDict(env_nested_delimiter="__")
+
+    api_key: str
+    greeting: str = "default"
+    port: Annotated[int, Field(validation_alias=AliasChoices("SHOP_PORT", "OLD_PORT"))] = 1
+    mail: Mail = Mail()
+    search: Search = Field(default_factory=Search)
 
 
 @pytest.fixture(autouse=True)
@@ -14,10 +45,10 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared_databas
     monkeypatch.setenv("DATABASE_URL", shared_database_url)
 
 
-def refusal() -> str:
+def refusal(settings: type[KitSettings] = KitSettings) -> str:
     """Return the message with which the settings are refused."""
     with pytest.raises(SystemExit) as refused:
-        load(KitSettings)
+        load(settings)
     assert isinstance(refused.value.code, str)
     return refused.value.code
 
@@ -90,6 +121,45 @@ def test_host_that_no_request_could_name_is_refused(monkeypatch: pytest.MonkeyPa
     message = refusal()
     assert f"  TRUSTED_HOSTS: has '{value}'" in message
     assert "Expected api.example.com" in message
+
+
+def test_setting_that_is_missing_is_named_as_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAIL", '{"host": 1}')
+    _, key, host = refusal(OwnersSettings).splitlines()
+    assert key.startswith("  API_KEY: not set, neither in the environment nor in `.env`.")
+    assert host.startswith("  MAIL__HOST: ")
+
+
+def test_settings_of_tests_are_read_from_values_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared_database_url: str
+) -> None:
+    for name in ("API_KEY", "greeting", "SHOP_PORT", "OLD_PORT", "MAIL__HOST", "SEARCH_INDEX", "DATABASE_ECHO"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("SHOP_ADDRESS", "kept")
+    (tmp_path / ".env").write_text("GREETING=leaked\n")
+
+    settings = settings_from(OwnersSettings, {"api_key": "for tests"})(**values_for(shared_database_url))
+    assert settings.model_dump(include={*OwnersSettings.__annotations__, "database_echo"}) == {
+        "database_echo": False,
+        "api_key": "for tests",
+        "greeting": "default",
+        "port": 1,
+        "mail": {"host": "localhost"},
+        "search": {"index": "default"},
+    }
+    assert os.environ["SHOP_ADDRESS"] == "kept"
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"), [({}, "api_key: Field required"), ({"api_key": "x", "mail": {"host": 1}}, "mail.host: ")]
+)
+def test_values_of_tests_that_are_not_usable_are_named(values: dict[str, object], problem: str) -> None:
+    with pytest.raises((pytest.fail.Exception, pytest.exit.Exception)) as stopped:
+        settings_from(OwnersSettings, values)
+    first, *problems = str(stopped.value).splitlines()
+    assert first == "The tests cannot start, because VALUES in tests/values.py is not usable:"
+    assert len(problems) == 1
+    assert problems[0].startswith(f"  {problem}")
 
 
 def test_settings_do_not_change_afterwards() -> None:

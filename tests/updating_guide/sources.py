@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.updating_guide.owner import ANSWERS_FILE
 
-FIRST, SECOND, THIRD = "v0.1.0", "v0.2.0", "v0.3.0"
+FIRST, SECOND, THIRD = "v1.0.0", "v1.1.0", "v1.2.0"
 """The working tree, and what comes after it; the guide names the second as its example."""
 
 URL = "https://git.example.com/template.git"

@@ -56,7 +56,7 @@ def test_update_with_nothing_substituted(
             owner.typed.append(line)
             return service.run("bash", "-c", line).output
 
-        assert "latest version is 0.3.0" in types("uvx copier check-update")
+        assert "latest version is 1.2.0" in types("uvx copier check-update")
         assert owner.status == []
         types("git switch --create template-update")
         types(UPDATE)
@@ -95,7 +95,7 @@ def test_answers_edited_by_hand_switch_nothing(owner: Owner) -> None:
 def test_pretending_names_the_release_and_no_file(owner: Owner) -> None:
     """Otherwise the guide could advise it."""
     printed = owner.types("uvx copier update --defaults --pretend")
-    assert "0.3.0" in printed
+    assert "1.2.0" in printed
     assert "Dockerfile" not in printed
     assert owner.status == []
 
@@ -113,7 +113,7 @@ def test_conflict_shows_both_sides_and_either_can_be_taken(owner: Owner) -> None
     owner.edits("Dockerfile", "-slim-trixie AS base", "-alpine AS base")
     owner.commits()
     mine = owner.reads("Dockerfile")
-    owner.types(f"{UPDATE} --vcs-ref v0.2.0")
+    owner.types(f"{UPDATE} --vcs-ref v1.1.0")
     assert "UU Dockerfile" in owner.status
     marks = [
         line.strip() for line in re.findall(r"^    (?:<|=|>){7}.*$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
@@ -155,10 +155,10 @@ def test_undoing_brings_every_byte_back_and_keeps_what_git_ignores(begin: Callab
     assert owner.status == []
 
 
-@follows("uvx copier update --defaults --vcs-ref v0.2.0", "git restore Dockerfile")
+@follows("uvx copier update --defaults --vcs-ref v1.1.0", "git restore Dockerfile")
 def test_change_that_was_taken_back_stays_out_of_later_updates(owner: Owner) -> None:
     before = owner.reads("Dockerfile")
-    owner.types("uvx copier update --defaults --vcs-ref v0.2.0")
+    owner.types("uvx copier update --defaults --vcs-ref v1.1.0")
     assert owner.answers["_commit"] == SECOND
     assert owner.service.joinpath("docs", "news.md").exists()
     owner.types("git restore Dockerfile")
@@ -174,7 +174,7 @@ def test_excluded_file_is_left_alone_each_time_that_it_is_excluded(owner: Owner)
     owner.commits()
     mine = owner.reads("Dockerfile")
     exclude = "uvx copier update --defaults --exclude /Dockerfile"
-    owner.types(f"{exclude} --vcs-ref v0.2.0")
+    owner.types(f"{exclude} --vcs-ref v1.1.0")
     assert owner.reads("Dockerfile") == mine
     owner.commits()
     owner.types(exclude)

@@ -67,7 +67,7 @@ class Situation:
 
 
 SITUATIONS = {
-    "a newer release": Situation(URL, FIRST, 1, "a newer release, 0.3.0: docs/updating.md"),
+    "a newer release": Situation(URL, FIRST, 1, "a newer release, 1.2.0: docs/updating.md"),
     "the same release": Situation(URL, THIRD, 0, "is at the newest release"),
     "in quotes": Situation(f'"{URL}"', THIRD, 0, "is at the newest release"),
     "a path": Situation(None, FIRST, 0, "which is no URL"),

@@ -66,8 +66,8 @@ MISTAKES = {
         edit_answers(SRC_PATH, "_src_path: file:///nowhere/template.git"),
         ("Unexpected exit code: 128", "git ls-remote", "Stderr:"),
     ),
-    "no such tag at a path": Mistake(nothing, ("ValueError: Unknown revision: 'v0.1.0'",), source=str),
-    "no such tag at a URL": Mistake(nothing, ("fatal: invalid reference: v0.1.0",), source=lambda _: TAG_IS_GONE_URL),
+    "no such tag at a path": Mistake(nothing, ("ValueError: Unknown revision: 'v1.0.0'",), source=str),
+    "no such tag at a URL": Mistake(nothing, ("fatal: invalid reference: v1.0.0",), source=lambda _: TAG_IS_GONE_URL),
     "backwards": Mistake(
         edit_answers("^_commit:.*$", f"_commit: {SECOND}"),
         ("Downgrades are not supported.",),

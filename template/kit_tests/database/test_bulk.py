@@ -155,6 +155,25 @@ async def test_models_of_pydantic_get_defaults_that_are_computed(database: Datab
     assert [(van.name, van.kind) for van in await stored(database, Van)] == [("c", "van")]
 
 
+class Application(BaseModel):
+    """What a client sends, with a field that is no column."""
+
+    name: str
+    agreed: bool = True
+
+
+@pytest.mark.parametrize("row", [Application(name="a"), {"name": "a", "agreed": True}], ids=["model", "dict"])
+@pytest.mark.parametrize("model", [Ticket, Van])
+async def test_what_is_no_column_is_refused_by_its_name(database: Database, model: type[ItemBase], row: Any) -> None:
+    columns = {Ticket: "id, name, number", Van: "id, kind, name"}[model]
+    message = f"'agreed' of {type(row).__name__} is no column of {model.__name__}, which has {columns}."
+    async with database.transaction() as session:
+        with pytest.raises(TypeError) as refused:
+            await insert_many(session, model, [row])
+    assert str(refused.value) == message
+    assert await stored(database, model) == []
+
+
 async def test_no_rows_are_no_statement(database: Database) -> None:
     async with database.transaction() as session:
         with statements_seen(about="INSERT") as statements:

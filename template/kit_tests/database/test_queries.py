@@ -36,15 +36,18 @@ from sqlalchemy import (
 )
 from sqlalchemy import Text as TextType
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.asyncio import AsyncResult
 from sqlalchemy.orm import Bundle, DeclarativeBase, Mapped, aliased, mapped_column, relationship
 from sqlalchemy.sql.selectable import TypedReturnsRows
 from sqlalchemy.types import TypeDecorator
 
 from app.kit.database.failures import NotFoundError
 from app.kit.database.models import NOW, PrimaryKey
+from app.kit.database.pagination import Keyset
 from app.kit.database.query import Command, Query, change_row, get_entity
-from app.kit.database.sessions import Database
+from app.kit.database.sessions import Database, ReadingSession
 from kit_tests.support.items import Item, ItemBase, insert_item, names
+from kit_tests.support.statements import statements_seen
 
 AnyStatement = TypedReturnsRows[*tuple[Any, ...]]
 
@@ -268,6 +271,25 @@ async def test_batches_of_nothing_are_none_and_may_be_left_early(database: Datab
     assert database.pool_status().checked_out == 0
 
 
+async def test_batches_that_are_left_early_close_their_cursor(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await insert_items(database, *"abcde")
+    results = []
+    async with database.snapshot() as snapshot:
+        stream = snapshot.stream
+
+        async def noted(*arguments: Any) -> AsyncResult[*tuple[Any, ...]]:
+            results.append(await stream(*arguments))
+            return results[-1]
+
+        monkeypatch.setattr(snapshot, "stream", noted)
+        async with aclosing(IN_ORDER.batches(snapshot, 2)) as batches:
+            await anext(batches)
+            assert [result.closed for result in results] == [False]
+        assert [result.closed for result in results] == [True]
+
+
 async def test_command_gives_what_was_written(database: Database) -> None:
     assert await INSERT.one(database, name="by itself") == Named(1, "by itself")
     async with database.transaction() as session:
@@ -302,6 +324,110 @@ async def test_wide_row_with_every_type_round_trips(database: Database) -> None:
     assert again[1:-1] == written[1:-1]
     assert {name: getattr(written, name) for name in SAMPLE} == SAMPLE
     assert [type(value) for value in written[:8]] == [int, str, type(None), float, Decimal, Colour, str, dict]
+
+
+SOME = Query(Named, NAMED.where(Item.id.in_(bindparam("ids", expanding=True)), Item.name != bindparam("but", "none")))
+
+PAGES = Keyset(Item.id, types=tuple[int])
+
+RENAME = Command(Named, update(Item).where(Item.id == bindparam("item")).values(count=7).returning(Item.id, Item.name))
+
+
+async def in_batches(session: ReadingSession, **parameters: Any) -> list[list[Named]]:
+    return [batch async for batch in BY_ID.batches(session, 2, **parameters)]
+
+
+async def in_pages(session: ReadingSession, **parameters: Any) -> list[Named]:
+    return (await PAGES.page(session, BY_ID, cursor=None, limit=2, **parameters)).items
+
+
+CALLS: dict[str, Callable[..., Any]] = {
+    "all": BY_ID.all,
+    "first": BY_ID.first,
+    "get": BY_ID.get,
+    "batches": in_batches,
+    "page": in_pages,
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"di": 1}, "unexpected parameter 'di'; the statement takes: id"),
+        ({"id": 1, "name": "a"}, "unexpected parameter 'name'; the statement takes: id"),
+        ({}, "missing parameter 'id'"),
+    ],
+)
+@pytest.mark.parametrize("call", CALLS)
+async def test_parameters_of_a_query_are_checked_at_the_call(
+    shared_database: Database, call: str, given: dict[str, Any], message: str
+) -> None:
+    async with shared_database.read() as session:
+        with statements_seen(about="SELECT") as statements, pytest.raises(TypeError) as refused:
+            await CALLS[call](session, **given)
+    assert (str(refused.value), statements) == (message, [])
+
+
+async def test_parameter_with_a_value_of_its_own_may_be_left_out(database: Database) -> None:
+    await insert_items(database, "a", "b", "c")
+    assert [row.name for row in await SOME.all(database, ids=[1, 2])] == ["a", "b"]
+    assert [row.name for row in await SOME.all(database, ids=(1, 2), but="a")] == ["b"]
+    assert await SOME.all(database, ids=[]) == []
+    with pytest.raises(TypeError, match=r"^missing parameter 'ids'$"):
+        await SOME.all(database, but="a")
+    with pytest.raises(TypeError, match=r"^unexpected parameter 'id'; the statement takes: but, ids$"):
+        await SOME.all(database, ids=[], id=1)
+    with pytest.raises(TypeError, match=r"^unexpected parameter 'id'; the statement takes: none$"):
+        await IN_ORDER.all(database, id=1)
+
+
+async def test_parameters_of_a_command_are_columns_too(database: Database) -> None:
+    assert await INSERT.one(database, name="a", parent_id=None) == Named(1, "a")
+    assert await RENAME.one(database, item=1, name="b") == Named(1, "b")
+    columns = "count, created_at, id, name, parent_id, updated_at, version"
+    with pytest.raises(TypeError, match=rf"^unexpected parameter 'nmae'; the statement takes: {columns}$"):
+        await INSERT.one(database, nmae="c")
+    with pytest.raises(TypeError, match=r"^unexpected parameter 'nmae'; the statement takes: count, .*, item, name, "):
+        await RENAME.one(database, item=1, nmae="c")
+    with pytest.raises(TypeError, match=r"^missing parameter 'item'$"):
+        await RENAME.one(database, name="c")
+    assert await names(database) == {"b"}
+
+
+async def test_parameters_of_an_insert_are_named_as_the_attributes(database: Database) -> None:
+    command = Command(SampleRow, insert(Sample).returning(*COLUMNS))
+    with pytest.raises(
+        TypeError, match=r"^unexpected parameter 'sample_title'; the statement takes: colour, .* title,"
+    ):
+        await command.one(database, **SAMPLE, sample_title="the column")
+    table = cast("Table", Sample.__table__)
+    plain = Command(Number, insert(table).returning(table.c.id.label("n")))
+    with pytest.raises(TypeError, match=r"^unexpected parameter 'title'; the statement takes: .*, sample_title,"):
+        await plain.one(database, title="the attribute")
+
+
+@pytest.mark.parametrize(
+    ("statement", "limited"),
+    [
+        (NAMED.order_by(Item.id), True),
+        (NAMED.order_by(Item.id).limit(2), True),
+        (NAMED.order_by(Item.id).limit(bindparam("most", 2)), True),
+        (union_all(NAMED, NAMED).order_by("id"), True),
+        (text("SELECT id, name FROM item ORDER BY id").columns(Item.id, Item.name), False),
+    ],
+)
+async def test_first_row_is_the_only_one_that_is_fetched(
+    database: Database, statement: AnyStatement, *, limited: bool
+) -> None:
+    await insert_items(database, "a", "b", "c")
+    query: Query[Named] = Query(Named, statement)
+    with statements_seen(about="item") as statements:
+        assert await query.first(database) == Named(1, "a")
+        assert await query.get(database) == Named(1, "a")
+    assert ["LIMIT 1" in each for each in statements] == [limited] * 2
+    with statements_seen(about="LIMIT 1") as statements:
+        assert len(await query.all(database)) > 1
+    assert not statements
 
 
 async def test_attribute_named_unlike_its_column_can_be_changed(database: Database) -> None:

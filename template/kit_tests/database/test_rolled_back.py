@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from app.kit.database.failures import ReadOnlySessionError
 from app.kit.database.sessions import Database, open_database, open_databases
 from kit_tests.support.items import Item, count_of, insert_alone, insert_item, names
+from kit_tests.support.pool import at_most
 from kit_tests.support.server import TestServer
 from kit_tests.support.settings import settings_for
 from kit_tests.support.suite import MakeSettings
@@ -110,11 +111,7 @@ async def test_inner_block_rolls_back_only_its_own(database: Database) -> None:
 
 
 async def test_block_needs_one_connection(make_settings: MakeSettings) -> None:
-    settings = make_settings()
-    for name in ("database_pool_size", "database_max_connections"):
-        if name in type(settings).model_fields:
-            settings = make_settings(**{name: 1})
-    async with open_database(settings) as database:
+    async with open_database(make_settings(**at_most(1))) as database:
         async with database.rolled_back():
             await insert_item(database, "first")
             await insert_alone(database, "second")

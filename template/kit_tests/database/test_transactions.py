@@ -1,19 +1,29 @@
 """What a transaction promises, and what a session does not do behind its user's back."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 import pytest
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Executable, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, InvalidRequestError
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.kit.database.bulk import insert_many
-from app.kit.database.failures import ReadOnlySessionError
+from app.kit.database.failures import ReadOnlySessionError, SessionBlockError
 from app.kit.database.query import Command
 from app.kit.database.sessions import Database, ReadingSession, WritingSession
-from kit_tests.support.items import Item, ItemRow, count_of, names
+from kit_tests.support.items import Item, ItemRow, count_of, insert_item, names
+
+WAYS = pytest.mark.parametrize("way", ["transaction", "read", "snapshot"])
 
 INSERT = Command(ItemRow, insert(Item).returning(Item.id, Item.name))
+
+
+def opened(database: Database, way: str) -> AbstractAsyncContextManager[AsyncSession]:
+    opened: Callable[[], AbstractAsyncContextManager[AsyncSession]] = getattr(database, way)
+    return opened()
 
 
 async def test_transaction_is_stored_when_its_block_has_ended(database: Database) -> None:
@@ -63,6 +73,27 @@ async def test_closed_session_does_not_open_again(database: Database) -> None:
     with pytest.raises(InvalidRequestError):
         await session.execute(insert(Item).values(name="too late"))
     assert await count_of(database, "too late") is None
+
+
+@pytest.mark.parametrize("call", ["commit", "rollback", "reset", "close", "aclose"])
+@WAYS
+async def test_session_ends_with_its_block_and_not_by_a_call(database: Database, way: str, call: str) -> None:
+    with pytest.raises(
+        SessionBlockError, match=rf"^`{call.removeprefix('a')}\(\)` would end a session before its block"
+    ):
+        async with opened(database, way) as session:
+            if way == "transaction":
+                await session.execute(insert(Item), {"name": "half of the work"})
+            await getattr(session, call)()
+    assert await names(database) == set()
+    assert database.pool_status().checked_out == 0
+
+
+async def test_block_begins_the_transaction_that_a_session_has(database: Database) -> None:
+    async with database.transaction() as session:
+        with pytest.raises(InvalidRequestError, match="already begun"):
+            async with session.begin():
+                pytest.fail("It has begun a second transaction.")
 
 
 async def test_cancelled_transaction_returns_its_connection(database: Database) -> None:
@@ -131,6 +162,57 @@ async def test_read_session_refuses_to_write(database: Database) -> None:
     assert await count_of(database, "safe") == 0
     assert await count_of(database, "added") is None
     assert await count_of(database, "inserted") is None
+
+
+WRITTEN = insert(Item).values(name="written").returning(Item.id).cte()
+
+WRITES: dict[str, Executable] = {
+    "text": text("INSERT INTO item (name, count, version) VALUES ('written', 0, 1)"),
+    "text after a comment": text("-- tidied up\n  DELETE FROM item"),
+    "text with parameters": text("UPDATE item SET count = :count").bindparams(count=7),
+    "text after WITH": text("WITH seen AS (SELECT 1) DELETE FROM item"),
+    "columns of text": text("DELETE FROM item RETURNING name").columns(Item.name),
+    "definition": text("DROP TABLE item"),
+    "common table expression": select(WRITTEN.c.id),
+    "entities that are returned": select(Item).from_statement(update(Item).values(count=7).returning(Item)),
+}
+
+
+@pytest.mark.parametrize("kind", WRITES)
+@pytest.mark.parametrize("way", ["read", "snapshot"])
+@pytest.mark.parametrize("rolled_back", [False, True])
+async def test_write_of_any_kind_is_refused_where_one_only_reads(
+    database: Database, kind: str, way: str, *, rolled_back: bool
+) -> None:
+    await insert_item(database, "safe")
+    async with database.rolled_back() if rolled_back else nullcontext():
+        async with opened(database, way) as session:
+            with pytest.raises(ReadOnlySessionError, match=r"use a `WriteSession` or `Database.transaction\(\)`"):
+                await session.execute(WRITES[kind])
+            # Nothing has been sent, and the session can go on.
+            assert (await session.scalars(select(Item.name))).all() == ["safe"]
+        assert await count_of(database, "safe") == 0
+        # Whoever may write, may still do so.
+        async with database.transaction() as session:
+            await session.execute(text("UPDATE item SET count = 7"))
+        assert await count_of(database, "safe") == 7
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT name FROM item",
+        "SELECT 'insert into x', name AS \"update x set\" FROM item -- ; delete from",
+        "SELECT replace(name, 'a', 'b') FROM item WHERE (count IS NOT NULL)",
+        "WITH seen AS (SELECT name FROM item) SELECT name FROM seen",
+    ],
+)
+@pytest.mark.parametrize("way", ["read", "snapshot"])
+async def test_text_that_reads_may_hold_words_of_one_that_writes(
+    shared_database: Database, way: str, statement: str
+) -> None:
+    async with opened(shared_database, way) as session:
+        assert (await session.execute(text(statement))).all() == []
 
 
 async def test_session_that_only_reads_is_no_session_that_writes(database: Database) -> None:

@@ -96,6 +96,27 @@ async def test_broken_body_is_refused(client: httpx2.AsyncClient, body: bytes) -
     assert await stored(client) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "reason"),
+    [
+        ("/items", b'{"name": "x" "count": 1}', "Expecting ',' delimiter at character 14"),
+        ("/items", b'{"name": }', "Expecting value at character 10"),
+        ("/items", b"name=x", "Expecting value at character 1"),
+        ("/numbers", b"[1, 2", "Expecting ',' delimiter at character 6"),
+        ("/numbers", b"[1, two]", "Expecting value at character 5"),
+    ],
+)
+async def test_body_that_is_no_json_is_named_so(service: Running, path: str, body: bytes, reason: str) -> None:
+    @service.app.post("/numbers")
+    async def add(numbers: list[int]) -> int:
+        return sum(numbers)
+
+    refused = assert_problem(await service.client.post(path, content=body, headers=JSON), 422, kind="validation")
+    assert refused["detail"] == f"body: Invalid JSON: {reason}"
+    (error,) = refused["errors"]
+    assert error == {"loc": ["body"], "msg": refused["detail"].removeprefix("body: "), "type": "json_invalid"}
+
+
 @pytest.mark.parametrize("item_id", ["0", "-1", "9223372036854775808", "9" * 5_000, "one", "1.5", "1e3", "%00", "NaN"])
 async def test_id_that_no_row_can_have_is_refused(client: httpx2.AsyncClient, item_id: str) -> None:
     assert_problem(await client.get(f"/items/{item_id}"), 422, kind="validation")

@@ -1,10 +1,13 @@
 """Optimistic locking over HTTP: `ETag` out, `If-Match` in."""
 
 import asyncio
+from contextlib import nullcontext
 
 import httpx2
 import pytest
+from fastapi import HTTPException
 
+from app.kit.http.etags import require_modified
 from kit_tests.support.application import Running
 from kit_tests.support.problems import assert_problem
 
@@ -32,6 +35,27 @@ async def test_change_is_refused_when_no_tag_matches(client: httpx2.AsyncClient,
     headers = {b"If-Match": if_match.encode("latin-1")}
     assert_problem(await client.patch(item, json={"count": 5}, headers=headers), 412)
     assert (await client.get(item)).json()["count"] == 0
+
+
+@pytest.mark.parametrize(("if_match", "is_tag"), [('"2"', True), ('W/"1", "3"', True), ("1", False), ('W/"1"', False)])
+async def test_refusal_says_what_the_header_has_to_be(client: httpx2.AsyncClient, if_match: str, is_tag: bool) -> None:
+    item = await make_item(client)
+    response = await client.patch(item, json={"count": 5}, headers={"If-Match": if_match})
+    detail = assert_problem(response, 412)["detail"]
+    assert ("The current version is 1." in detail) == is_tag
+    assert ('in double quotes and without `W/`, such as "7"' in detail) != is_tag
+
+
+@pytest.mark.parametrize(
+    ("if_none_match", "modified"),
+    [
+        *[('"1"', False), ('W/"1"', False), ("*", False), ('"0", "1"', False)],
+        *[('"2"', True), ("1", True), ("W/1", True), ("", True), ('"1', True), ("\xe9", True)],
+    ],
+)
+def test_row_is_sent_unless_the_client_has_it(if_none_match: str, modified: bool) -> None:
+    with nullcontext() if modified else pytest.raises(HTTPException, match="304"):
+        require_modified(if_none_match, 1)
 
 
 async def test_change_without_a_tag_goes_through(client: httpx2.AsyncClient) -> None:

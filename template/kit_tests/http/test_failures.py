@@ -1,6 +1,7 @@
 """What a client is told when something goes wrong: enough to act on, and nothing that is none of its business."""
 
 import httpx2
+import pytest
 from fastapi import HTTPException, Response
 from sqlalchemy import text
 
@@ -89,13 +90,14 @@ async def test_bug_in_a_statement_is_a_500(service: Running) -> None:
 
 async def test_locked_row_is_a_503_and_succeeds_later(make_settings: MakeSettings) -> None:
     async with running(application(make_settings(database_lock_timeout=0.05))) as service:
-        async with service.database.transaction() as session:
-            session.add(Item(name="contended"))
-            await session.flush()
-            response = await service.client.post("/items", json={"name": "contended"})
-            assert_problem(response, 503, kind="lock-timeout")
-            assert response.headers["Retry-After"] == "1"
-            await session.rollback()
+        with pytest.raises(RuntimeError, match="undone"):
+            async with service.database.transaction() as session:
+                session.add(Item(name="contended"))
+                await session.flush()
+                response = await service.client.post("/items", json={"name": "contended"})
+                assert_problem(response, 503, kind="lock-timeout")
+                assert response.headers["Retry-After"] == "1"
+                raise RuntimeError("undone")
         assert (await service.client.post("/items", json={"name": "contended"})).status_code == 201
 
 

@@ -7,10 +7,14 @@ import pytest
 from sqlalchemy import text
 
 from app.kit.database import schema
+from app.kit.database.schema import head_revisions
 from kit_tests.support.application import Running, all_connections_taken, application, running
+from kit_tests.support.items import VERSIONS
+from kit_tests.support.output import captured_output, log_lines
 from kit_tests.support.problems import assert_problem
 from kit_tests.support.server import TestServer
 from kit_tests.support.settings import settings_for
+from kit_tests.support.suite import MakeSettings
 
 
 async def test_service_is_ready_when_its_database_is_migrated(client: httpx2.AsyncClient) -> None:
@@ -44,6 +48,32 @@ async def test_newer_revision_of_the_database_is_not_ready(service: Running) -> 
         await session.execute(text("INSERT INTO alembic_version VALUES ('4711')"))
     body = assert_problem(await service.client.get("/health/ready"), 503, kind="not-ready")
     assert "at revision 4711" in body["detail"]
+
+
+async def test_turn_of_readiness_is_logged_once(make_settings: MakeSettings) -> None:
+    at_head = head_revisions(VERSIONS)
+    needed = [*[frozenset({"0815"})] * 3, *[at_head] * 3, *[frozenset({"4711"})] * 2]
+    with captured_output() as output:
+        app = application(make_settings(log_level="INFO"), revisions=iter(needed).__next__)
+        async with running(app) as service:
+            for revisions in needed:
+                response = await service.client.get("/health/ready")
+                assert response.status_code == (200 if revisions == at_head else 503)
+    lines = log_lines(output)
+    assert [(line["event"], line["level"]) for line in lines] == [
+        ("not_ready", "warning"),
+        ("ready_again", "info"),
+        ("not_ready", "warning"),
+    ]
+    assert "the service needs 0815" in lines[0]["reason"]
+    assert "the service needs 4711" in lines[2]["reason"]
+
+
+async def test_probes_of_a_ready_service_are_not_logged(make_settings: MakeSettings) -> None:
+    with captured_output() as output:
+        async with running(application(make_settings(log_level="INFO"))) as service:
+            await service.client.get("/health/ready")
+    assert log_lines(output) == []
 
 
 async def test_exhausted_pool_is_not_ready_within_two_seconds(

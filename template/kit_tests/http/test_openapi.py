@@ -8,16 +8,17 @@ from typing import Annotated, Any
 
 import httpx2
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, HTTPException
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Response
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, create_model
+from sqlalchemy import select
 from starlette.websockets import WebSocket
 
 from app.kit.database.dependencies import CurrentDatabase, ReadSession, WriteSession
 from app.kit.database.pagination import Page
 from app.kit.http import problems
-from app.kit.http.etags import IfMatch, IfNoneMatch, require_modified
-from app.kit.http.openapi import responds_with
+from app.kit.http.etags import IfMatch, IfNoneMatch, etag, require_modified
+from app.kit.http.openapi import responds_with, sends_headers
 from app.kit.http.streaming import JsonLinesResponse
 from app.kit.idempotency.routes import IdempotentDatabase, IdempotentSession
 from app.kit.routing import Router
@@ -81,6 +82,15 @@ def test_description_is_built_once_for_its_routes(app: FastAPI) -> None:
     app.add_api_route("/late/{name}", lambda name: name, name="read_late")
     assert statuses(app.openapi(), "get", "/late/{name}") == {200, 404, 422, 500}
     assert app.openapi()["paths"]["/late/{name}"]["get"]["operationId"] == "read_late"
+
+
+def test_what_an_owner_changes_of_the_description_is_kept(app: FastAPI) -> None:
+    operation = app.openapi()["paths"]["/items"]["get"]
+    operation["operationId"] = "list_everything"
+    del operation["responses"]["503"]
+    assert app.openapi()["paths"]["/items"]["get"] == operation
+    assert operation["operationId"] == "list_everything"
+    assert "503" not in operation["responses"]
 
 
 def test_two_builds_give_the_same_description(describe: Describe) -> None:
@@ -346,6 +356,79 @@ def assert_documented(description: Json, method: str, path: str, response: httpx
         assert error.keys() == schemas["InvalidValue"]["properties"].keys()
 
 
+# --- Headers ---
+
+
+@probes.post("/created", status_code=201)
+@sends_headers("Location", "X-Total")
+async def created(response: Response, database: IdempotentDatabase) -> None:
+    await database.execute(select(1))
+    response.headers.update({"Location": "/probes/created/1", "X-Total": "1"})
+
+
+@probes.get("/tagged")
+async def tagged(response: Response, if_none_match: IfNoneMatch = None) -> None:
+    require_modified(if_none_match, 1)
+    response.headers["ETag"] = etag(1)
+
+
+@probes.get("/described", responses={200: {"headers": {"ETag": {"description": "Own.", "schema": {}}}}})
+async def described(if_none_match: IfNoneMatch = None) -> None:
+    """Describe the header otherwise."""
+
+
+def headers_of(description: Json, method: str, path: str) -> dict[int, set[str]]:
+    """Return the headers that the responses of an operation document, apart from responses without any."""
+    responses = description["paths"][path][method]["responses"]
+    return {int(status): set(response["headers"]) for status, response in responses.items() if "headers" in response}
+
+
+async def test_headers_of_responses_are_documented(make_settings: MakeSettings) -> None:
+    async with running(application(make_settings(), probes)) as service:
+        description = service.app.openapi()
+        assert headers_of(description, "get", "/probes/plain") == {}
+        assert headers_of(description, "get", "/probes/tagged") == {200: {"ETag"}, 304: {"ETag"}}
+        assert headers_of(description, "post", "/probes/created") == {
+            201: {"Idempotent-Replayed", "Location", "X-Total"},
+            503: {"Retry-After"},
+        }
+        for headers in ({}, {"If-None-Match": '"1"'}):
+            response = await service.client.get("/probes/tagged", headers=headers)
+            assert "ETag" in response.headers
+        for _ in range(2):
+            response = await service.client.post("/probes/created", headers={"Idempotency-Key": "a"})
+        assert {"Location", "Idempotent-Replayed"} <= {name.title() for name in response.headers}
+
+
+def test_every_documented_header_is_described_once(describe: Describe) -> None:
+    description = describe(probes)
+    components = description["components"]["headers"]
+    assert components.keys() == {"ETag", "Idempotent-Replayed", "Location", "Retry-After", "X-Total"}
+    assert all("schema" in header for header in components.values())
+    referred = [
+        header["$ref"].removeprefix("#/components/headers/")
+        for item in description["paths"].values()
+        for operation in item.values()
+        for response in operation["responses"].values()
+        for header in response.get("headers", {}).values()
+        if "$ref" in header
+    ]
+    assert set(referred) == components.keys()
+    own = description["paths"]["/probes/described"]["get"]["responses"]["200"]["headers"]["ETag"]
+    assert own == {"description": "Own.", "schema": {}}
+
+
+def test_parameters_are_spelt_as_their_headers_are(describe: Describe) -> None:
+    named = {
+        parameter["name"]
+        for item in describe(probes)["paths"].values()
+        for operation in item.values()
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "header"
+    }
+    assert named == {"If-Match", "If-None-Match", "Idempotency-Key"}
+
+
 # --- Names ---
 
 
@@ -393,13 +476,23 @@ def test_functions_of_one_name_are_told_apart(describe: Describe) -> None:
         }
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate Operation ID")
 def test_methods_of_one_function_are_told_apart(describe: Describe) -> None:
     router = Router(prefix="/probe")
     router.add_api_route("", lambda: None, name="probe", methods=["PUT", "GET", "PATCH", "DELETE"])
+    router.add_api_route("/named", lambda: None, methods=["PUT", "GET"], operation_id="named")
     assert list(operation_ids(describe(router), "/probe").items()) == [
-        (f"{method} ", f"probe_{method}_probe") for method in ("delete", "get", "patch", "put")
+        *[(f"{method} ", f"probe_{method}_probe") for method in ("delete", "get", "patch", "put")],
+        *[(f"{method} /named", f"named_{method}") for method in ("get", "put")],
     ]
+
+
+def test_two_functions_of_one_operation_id_are_warned_of(shared_database_url: str) -> None:
+    router = Router(prefix="/probe")
+    for path in ("/one", "/other"):
+        router.add_api_route(path, lambda: None, methods=["GET"], operation_id="probe")
+    app = application(settings_for(shared_database_url), router)
+    with pytest.warns(UserWarning, match="Duplicate Operation ID probe "):
+        app.openapi()
 
 
 class Cat(BaseModel):

@@ -19,6 +19,7 @@ from app.kit.database.dependencies import CurrentDatabase, ReadSession, WriteSes
 from app.kit.database.sessions import Database, open_database
 from app.kit.http.retries import RetryingRoute
 from app.kit.http.streaming import JsonLinesResponse
+from app.kit.routing import Router
 from kit_tests.support.application import Running, application, exchange, running
 from kit_tests.support.conflicts import REASON, cause_conflict, conflict_error, lost
 from kit_tests.support.items import Item, insert_alone, insert_item, names
@@ -92,6 +93,21 @@ async def test_request_in_lasting_conflict_is_a_503_with_retry_after(service: Ru
     assert response.headers["Retry-After"] == "1"
     assert counted.attempts == RetryingRoute.attempts == 3
     assert await retries(service) == {"repeated": 2, "exhausted": 1}
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+async def test_router_says_how_often_its_requests_are_tried(make_settings: MakeSettings, attempts: int) -> None:
+    counted = Conflicts(100)
+    router = Router(prefix="/probe", attempts=attempts)
+
+    @router.post("", dependencies=[Depends(counted)])
+    async def probe() -> None:
+        pass
+
+    async with running(application(make_settings(), router)) as service:
+        assert_problem(await service.client.post("/probe"), 503, kind="concurrent-change")
+        assert (await retries(service)).get("repeated", 0) == attempts - 1
+    assert counted.attempts == attempts
 
 
 async def test_route_that_does_not_allow_it_is_not_repeated(service: Running) -> None:

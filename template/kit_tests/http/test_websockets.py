@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
-from fastapi import Depends, HTTPException, WebSocket
+from fastapi import Depends, HTTPException, WebSocket, WebSocketException
 from sqlalchemy import insert, select, text
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
@@ -20,6 +20,8 @@ from kit_tests.support.metrics import samples
 from kit_tests.support.output import captured_output, log_lines
 from kit_tests.support.suite import MakeSettings
 from kit_tests.support.websockets import converse
+
+BUG = "The service failed to answer. The request id finds the reason in the logs."
 
 router = Router(prefix="/sockets")
 
@@ -68,6 +70,12 @@ async def fail(how: str, database: CurrentDatabase) -> None:
             raise HTTPException(403, "Not you.")
         case "missing":
             raise NotFoundError("There is no such item.")
+        case "verbose":
+            raise HTTPException(409, "é" * 100)
+        case "modified":
+            raise HTTPException(304)
+        case "policy":
+            raise WebSocketException(1008, "Too many messages.")
         case "exhausted":
             raise PoolExhaustedError("No connection became free.")
 
@@ -83,6 +91,21 @@ async def fail_after(socket: WebSocket, how: str, database: CurrentDatabase) -> 
     await fail(how, database)
 
 
+@router.websocket("/closed")
+async def close_at_once(socket: WebSocket) -> None:
+    await socket.close(4000, "Nobody is on duty.")
+
+
+@router.websocket("/silent")
+async def say_nothing(socket: WebSocket) -> None:
+    """Neither accept nor refuse."""
+
+
+@router.websocket("/mute")
+async def accept_only(socket: WebSocket) -> None:
+    await socket.accept()
+
+
 @pytest.fixture
 async def service(make_settings: MakeSettings) -> AsyncIterator[Running]:
     async with running(application(make_settings(), router)) as service:
@@ -95,25 +118,26 @@ def header(message: Message, name: bytes) -> bytes:
     return bytes(value)
 
 
-def is_closed_with(sent: list[Message], code: int) -> bool:
-    """Tell whether an accepted WebSocket was closed with this code, and with nothing that would leak."""
+def is_closed_with(sent: Sequence[Message], code: int, reason: str = "") -> bool:
+    """Tell whether an accepted WebSocket was closed with this code and reason, and with nothing that would leak."""
     return [message["type"] for message in sent] == ["websocket.accept", "websocket.close"] and sent[1] == {
         "type": "websocket.close",
         "code": code,
+        "reason": reason,
     }
 
 
 async def test_endpoints_may_use_the_database_and_sessions(service: Running) -> None:
     sent = await converse(service.asgi, "/sockets/database", "one", "two")
     assert [json.loads(message["text"]) for message in sent[1:]] == [["one"], ["one", "two"]]
-    assert is_closed_with(list(await converse(service.asgi, "/sockets/write", "three", leave=False)), 1000)
+    assert is_closed_with(await converse(service.asgi, "/sockets/write", "three", leave=False), 1000)
     _, listed, _ = await converse(service.asgi, "/sockets/read", leave=False)
     assert json.loads(listed["text"]) == ["one", "three", "two"]
     assert service.database.pool_status().checked_out == 0
 
 
 async def test_second_connection_is_told_here_too(service: Running) -> None:
-    assert is_closed_with(list(await converse(service.asgi, "/sockets/twice")), 1011)
+    assert is_closed_with(await converse(service.asgi, "/sockets/twice"), 1011, BUG)
 
 
 async def test_handshake_has_the_id_of_the_log_line(make_settings: MakeSettings) -> None:
@@ -156,27 +180,98 @@ async def test_websockets_are_counted_by_route_and_code(service: Running) -> Non
 
 
 @pytest.mark.parametrize(
-    ("how", "status", "code"),
+    ("how", "status", "code", "reason"),
     [
-        ("bug", 500, 1011),
-        ("statement", 500, 1011),
-        ("refused", 403, 1008),
-        ("missing", 404, 1008),
-        ("exhausted", 503, 1013),
+        ("bug", 500, 1011, BUG),
+        ("statement", 500, 1011, BUG),
+        ("refused", 403, 1008, "Not you."),
+        ("missing", 404, 1008, "There is no such item."),
+        ("exhausted", 503, 1013, "All database connections are in use. Try again."),
+        ("verbose", 409, 1008, "é" * 61),
+        ("modified", 304, 1008, "Not Modified"),
     ],
 )
-async def test_error_refuses_the_handshake_or_closes(service: Running, how: str, status: int, code: int) -> None:
+async def test_error_refuses_the_handshake_or_closes(
+    service: Running, how: str, status: int, code: int, reason: str
+) -> None:
     start, body = await converse(service.asgi, f"/sockets/before/{how}", leave=False)
     assert (start["type"], start["status"]) == ("websocket.http.response.start", status)
-    assert json.loads(body["body"])["request_id"].encode() == header(start, b"x-request-id")
+    if body["body"]:
+        assert json.loads(body["body"])["request_id"].encode() == header(start, b"x-request-id")
     assert b"swordfish" not in body["body"]
 
     # Where the server cannot send a response, it refuses with 403.
     sent = await converse(service.asgi, f"/sockets/before/{how}", leave=False, can_refuse=False)
     assert sent == [{"type": "websocket.close"}]
 
-    assert is_closed_with(list(await converse(service.asgi, f"/sockets/after/{how}", leave=False)), code)
+    assert is_closed_with(await converse(service.asgi, f"/sockets/after/{how}", leave=False), code, reason)
     assert service.database.pool_status().checked_out == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "detail"),
+    [
+        ("/nowhere", 404, "Not Found"),
+        ("/items", 404, "Not Found"),
+        ("/sockets/numbers/one", 422, "path.number: Input should be a valid integer"),
+        ("/sockets/closed", 403, "Nobody is on duty."),
+        ("/sockets/before/policy", 403, "Too many messages."),
+        ("/sockets/silent", 500, BUG),
+    ],
+)
+async def test_refused_handshake_says_why(service: Running, path: str, status: int, detail: str) -> None:
+    start, body = await converse(service.asgi, path, leave=False)
+    assert (start["type"], start["status"]) == ("websocket.http.response.start", status)
+    assert header(start, b"content-type") == b"application/problem+json"
+    problem = json.loads(body["body"])
+    assert problem["status"] == status
+    assert problem["detail"].startswith(detail)
+    assert await converse(service.asgi, path, leave=False, can_refuse=False) == [{"type": "websocket.close"}]
+
+
+async def test_close_of_the_endpoint_is_left_as_it_is(service: Running) -> None:
+    sent = await converse(service.asgi, "/sockets/after/policy", leave=False)
+    assert is_closed_with(sent, 1008, "Too many messages.")
+
+
+async def test_endpoint_that_does_not_answer_is_a_bug(make_settings: MakeSettings) -> None:
+    with captured_output() as output:
+        async with running(application(make_settings(), router)) as service:
+            await converse(service.asgi, "/sockets/silent", leave=False)
+            await converse(service.asgi, "/sockets/after/bug", leave=False)
+    silent, bug = log_lines(output)
+    assert (silent["event"], silent["status"]) == ("websocket_failed", 500)
+    assert "neither accepted nor refused" in silent["exception"]
+    assert (bug["event"], bug["status"]) == ("websocket_failed", 101)
+
+
+@pytest.mark.parametrize(
+    ("path", "lost", "events"),
+    [
+        ("/sockets/mute", "websocket.accept", ["websocket"]),
+        ("/sockets/read", "websocket.send", ["websocket"]),
+        ("/sockets/write", "websocket.close", ["websocket"]),
+        ("/sockets/after/bug", "websocket.close", ["websocket_failed", "websocket"]),
+        ("/sockets/closed", "websocket.http.response.start", ["websocket"]),
+        ("/sockets/before/refused", "websocket.http.response.start", ["websocket"]),
+    ],
+)
+async def test_client_that_leaves_without_a_word_is_no_error(
+    make_settings: MakeSettings, path: str, lost: str, events: list[str]
+) -> None:
+    with captured_output() as output:
+        async with running(application(make_settings(log_level="INFO"), router)) as service:
+
+            async def leaving(scope: Scope, receive: Receive, send: Send) -> None:
+                async def send_until(message: Message) -> None:
+                    if message["type"] == lost:
+                        raise ConnectionResetError
+                    await send(message)
+
+                await service.asgi(scope, receive, send_until)
+
+            await converse(leaving, path, "text", leave=False)
+    assert [line["event"] for line in log_lines(output)] == events
 
 
 async def test_errors_are_logged(make_settings: MakeSettings) -> None:
@@ -216,4 +311,25 @@ async def test_a_server_and_its_client_see_the_same(make_settings: MakeSettings)
                 with pytest.raises(ConnectionClosedError) as closed:
                     await socket.recv()
             assert closed.value.rcvd is not None
-            assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (code, "")
+            assert closed.value.rcvd.code == code
+            assert closed.value.rcvd.reason
+
+
+# Older releases of uvicorn choose an implementation that the library calls deprecated.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_refusals_are_no_errors_of_the_server(make_settings: MakeSettings) -> None:
+    with captured_output() as output:
+        app = application(make_settings(log_level="INFO", trusted_hosts="127.0.0.1"), router)
+        async with asyncio.timeout(60), serving(app, websockets=True) as server:
+            for host, path, status in (
+                ("127.0.0.1", "/nowhere", 404),
+                ("127.0.0.1", "/sockets/numbers/one", 422),
+                ("127.0.0.1", "/sockets/closed", 403),
+                ("127.0.0.1", "/sockets/before/refused", 403),
+                ("127.0.0.1", "/sockets/before/modified", 304),
+                ("localhost", "/sockets/read", 400),
+            ):
+                with pytest.raises(InvalidStatus) as refused:
+                    await connect(f"ws://{host}:{server.port}{path}", host="127.0.0.1")
+                assert refused.value.response.status_code == status
+    assert [line["event"] for line in log_lines(output) if line["level"] not in {"info", "debug"}] == []

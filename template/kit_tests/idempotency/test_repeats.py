@@ -74,6 +74,12 @@ async def send_carelessly(session: IdempotentSession) -> None:
     session.add(Item(name="careless"))
 
 
+@router.post("/impatient")
+async def send_impatiently(session: IdempotentSession) -> None:
+    session.add(Item(name="impatient"))
+    await session.commit()  # type: ignore[misc]
+
+
 @pytest.fixture
 def app(make_settings: MakeSettings) -> FastAPI:
     return with_parcels(make_settings)
@@ -159,13 +165,19 @@ async def test_of_many_repeats_at_once_one_is_carried_out(service: Running, path
     assert (await count(service.database, Item), len(SENT)) == (1, 1)
 
 
+async def test_commit_before_the_response_stores_neither_work_nor_key(service: Running) -> None:
+    assert_problem(await send(service, "a", path="/parcels/impatient"), 500)
+    assert (await count(service.database, Item), await count(service.database, IdempotencyKey)) == (0, 0)
+
+
 async def test_repeat_waits_for_the_first_and_runs_if_that_fails(service: Running) -> None:
-    async with service.database.transaction() as session:
-        assert await reserve(session, RESERVATION, b"of the first one") is None
-        repeat = asyncio.create_task(send(service, "a"))
-        await asyncio.sleep(0.05)
-        assert not repeat.done()
-        await session.rollback()
+    with pytest.raises(RuntimeError, match="undone"):
+        async with service.database.transaction() as session:
+            assert await reserve(session, RESERVATION, b"of the first one") is None
+            repeat = asyncio.create_task(send(service, "a"))
+            await asyncio.sleep(0.05)
+            assert not repeat.done()
+            raise RuntimeError("undone")
 
     response = await repeat
     assert (response.status_code, is_replayed(response)) == (201, False)
@@ -174,12 +186,13 @@ async def test_repeat_waits_for_the_first_and_runs_if_that_fails(service: Runnin
 
 async def test_repeat_waiting_for_too_long_is_a_503(make_settings: MakeSettings) -> None:
     async with running(with_parcels(make_settings, database_lock_timeout=0.05)) as service:
-        async with service.database.transaction() as session:
-            await reserve(session, RESERVATION, b"of the first one")
-            response = await send(service, "a")
-            assert_problem(response, 503, kind="lock-timeout")
-            assert response.headers["Retry-After"] == "1"
-            await session.rollback()
+        with pytest.raises(RuntimeError, match="undone"):
+            async with service.database.transaction() as session:
+                await reserve(session, RESERVATION, b"of the first one")
+                response = await send(service, "a")
+                assert_problem(response, 503, kind="lock-timeout")
+                assert response.headers["Retry-After"] == "1"
+                raise RuntimeError("undone")
         assert (await send(service, "a")).status_code == 201
 
 

@@ -1,7 +1,6 @@
 """What the application writes to standard output."""
 
 import json
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
@@ -13,8 +12,6 @@ from app.kit.logs import LogSettings, configure_logging
 @contextmanager
 def captured_output() -> Iterator[StringIO]:
     """Collect what applications that are created in this block log; afterwards the tests' own logging is back."""
-    # The tests' own client says what it sends.
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
     try:
         with redirect_stdout(StringIO()) as output:
             yield output

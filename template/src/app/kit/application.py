@@ -18,7 +18,7 @@ from app.kit.http.cors import Cors
 from app.kit.http.error_handlers import install_error_handlers
 from app.kit.http.hosts import TrustedHosts
 from app.kit.http.metrics import HttpMetrics, PoolCollector
-from app.kit.http.middleware import RequestMiddleware
+from app.kit.http.middleware import OPERATIONS_PATHS, Bypass, RequestMiddleware
 from app.kit.http.openapi import Application
 from app.kit.idempotency.routes import same_client
 from app.kit.logs import configure_logging
@@ -46,7 +46,8 @@ def build_application(
             `Database` among them.
         middleware: Further ASGI middleware, the outermost first. It runs within that of the kit: its requests have an
             id and a log line, its errors are answered as those of endpoints are, and `scope["state"]` holds what
-            `request.state` does, such as `scope["state"]["database"]`.
+            `request.state` does, such as `scope["state"]["database"]`. Requests for health, metrics and the
+            description of the API do not pass it, so they are answered whatever state it or its database is in.
         client_of: Says who sent a request with an idempotency key, so that clients do not meet each other's keys.
         revisions: Which revisions of the database this version of the service was written for.
     """
@@ -72,10 +73,11 @@ def build_application(
         lifespan=lifespan,
         # Without a schema URL, FastAPI serves no /docs and /redoc either.
         openapi_url="/openapi.json" if settings.docs_enabled else None,
-        middleware=list(middleware),
     )
     app.state.components = Components(http_metrics, client_of, revisions)
     # The middleware added last runs first, so refusals by CORS and host checks are logged and counted too.
+    if middleware:
+        app.add_middleware(Bypass, middleware=middleware, paths=OPERATIONS_PATHS | _description_paths(app))
     cors = partial(Cors, origins=settings.cors_origins) if settings.cors_origins else None
     if cors is not None:
         app.add_middleware(cors)
@@ -86,3 +88,10 @@ def build_application(
     for router in (health.router, scraping.router, *routers):
         app.include_router(router)
     return app
+
+
+def _description_paths(app: FastAPI) -> set[str]:
+    if app.openapi_url is None:
+        return set()
+    paths = (app.openapi_url, app.docs_url, app.redoc_url, app.swagger_ui_oauth2_redirect_url)
+    return {path for path in paths if path is not None}

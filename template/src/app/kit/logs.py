@@ -16,6 +16,12 @@ class LogSettings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
 
 
+def _is_no_false_alarm(record: logging.LogRecord) -> bool:
+    """Drop what uvicorn says of each WebSocket that is refused with a response: that none was sent."""
+    # relies on: its text. `RequestMiddleware` leaves no handshake without a response, so it never tells the truth.
+    return record.msg != "ASGI callable returned without completing handshake."
+
+
 class _StandardOutput:
     """Whatever `sys.stdout` is when something is written: a test may have replaced it since logging was configured."""
 
@@ -72,10 +78,14 @@ def configure_logging(settings: LogSettings) -> None:
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
+    logging.getLogger("uvicorn.error").addFilter(_is_no_false_alarm)
     # The service logs its requests itself, with more to tell.
     logging.getLogger("uvicorn.access").handlers = []
     logging.getLogger("uvicorn.access").propagate = False
     # For its echo, SQLAlchemy adds a handler of its own where it finds none, and each line would appear twice.
     logging.getLogger("sqlalchemy.engine.Engine").handlers = [logging.NullHandler()]
+    # HTTP clients log every URL, and a query may hold a secret.
+    for name in ("httpx", "httpx2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     # Alembic announces itself whenever readiness asks it for the revision; while it migrates, it is heard.
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -1,10 +1,35 @@
 """The router of a domain: `router = Router(prefix="/invoices")`."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any, TypedDict, Unpack
+
+from fastapi.params import Depends
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import Lifespan
 
 from app.kit.http.retries import DEFAULT_ATTEMPTS
 from app.kit.http.routing import PrefixRouter
 from app.kit.idempotency.routes import IdempotentRoute
+
+
+class RouterOptions(TypedDict, total=False):
+    """What else FastAPI's `APIRouter` takes for the endpoints of a router."""
+
+    tags: list[str | Enum] | None
+    dependencies: Sequence[Depends] | None
+    responses: dict[int | str, dict[str, Any]] | None
+    default_response_class: type[Response]
+    route_class: type[APIRoute]
+    callbacks: list[BaseRoute] | None
+    lifespan: Lifespan[Any] | None
+    deprecated: bool | None
+    include_in_schema: bool
+    generate_unique_id_function: Callable[[APIRoute], str]
+    strict_content_type: bool
+    max_body_size: int | None
 
 
 class Router(PrefixRouter):
@@ -14,7 +39,7 @@ class Router(PrefixRouter):
     it has.
     """
 
-    def __init__(self, *, prefix: str, attempts: int = DEFAULT_ATTEMPTS, **options: Any) -> None:
+    def __init__(self, *, prefix: str, attempts: int = DEFAULT_ATTEMPTS, **options: Unpack[RouterOptions]) -> None:
         """Make a router; `options` are those of `APIRouter`.
 
         A request that committed nothing is tried `attempts` times in all when its transaction ends in a serialization

@@ -38,8 +38,9 @@ def load(settings: type[SettingsT]) -> SettingsT:
         return settings()
     except ValidationError as error:
         prefix = settings.model_config.get("env_prefix", "")
+        delimiter = settings.model_config.get("env_nested_delimiter") or "_"
         problems = "\n".join(
-            f"  {(prefix + '_'.join(map(str, item['loc']))).upper()}: {_explain(item['type'], item['msg'])}"
+            f"  {(prefix + delimiter.join(map(str, item['loc']))).upper()}: {_explain(item['type'], item['msg'])}"
             for item in error.errors(include_url=False, include_context=False, include_input=False)
         )
         sys.exit(f"The service cannot start, because its settings are not usable:\n{problems}")
@@ -47,5 +48,5 @@ def load(settings: type[SettingsT]) -> SettingsT:
 
 def _explain(kind: str, message: str) -> str:
     if kind == "missing":
-        return "not set. `.env.example` shows what it looks like."
+        return "not set, neither in the environment nor in `.env`. `.env.example` shows what it looks like."
     return message.removeprefix("Value error, ")

@@ -35,18 +35,14 @@ class HeroEventRow(NamedTuple):
     recorded_at: datetime
 
 
-_VISIBLE = select(Hero.id, Hero.name, Hero.age, Hero.team_id, Hero.version, Hero.created_at, Hero.updated_at).where(
-    Hero.deleted_at.is_(None)
-)
+_COLUMNS: Final = (Hero.id, Hero.name, Hero.age, Hero.team_id, Hero.version, Hero.created_at, Hero.updated_at)
+_VISIBLE: Final = select(*_COLUMNS).where(Hero.deleted_at.is_(None))
 
 FIND: Final = Query(HeroRow, _VISIBLE.where(Hero.id == bindparam("id")))
 LIST: Final = Query(HeroRow, _VISIBLE)
 LIST_OF_TEAM: Final = Query(HeroRow, _VISIBLE.where(Hero.team_id == bindparam("team_id")))
 EXPORT: Final = Query(HeroRow, _VISIBLE.order_by(Hero.id))
-CREATE: Final = Command(
-    HeroRow,
-    insert(Hero).returning(Hero.id, Hero.name, Hero.age, Hero.team_id, Hero.version, Hero.created_at, Hero.updated_at),
-)
+CREATE: Final = Command(HeroRow, insert(Hero).returning(*_COLUMNS))
 
 EXISTS: Final = Query.of_values(select(Hero.id).where(Hero.id == bindparam("id")))
 """Whether there ever was a hero, who may be deleted by now."""

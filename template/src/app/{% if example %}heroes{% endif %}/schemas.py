@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from app.kit.http.fields import Identifier, NoCoercion, Reference, Text
+from app.kit.http.fields import LEFT_OUT, Identifier, NoCoercion, Omittable, Reference, Text
 
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 Age = Annotated[int, Field(ge=0, le=10_000), NoCoercion]
@@ -27,9 +27,8 @@ class HeroPatch(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    # Optional but not nullable. The default only makes the field optional; `exclude_unset` drops it.
-    name: Name = Field(default_factory=str)
-    secret_name: Name = Field(default_factory=str)
+    name: Omittable[Name] = LEFT_OUT
+    secret_name: Omittable[Name] = LEFT_OUT
     age: Age | None = None
     team_id: Reference | None = None
 

@@ -42,8 +42,15 @@ class ReadOnlySessionError(Exception):
     """A reading session was asked to write, which is a bug."""
 
 
+class SessionBlockError(Exception):
+    """A session was asked to end before its block does, which is a bug."""
+
+
 class SecondConnectionWarning(RuntimeWarning):
-    """A request asked for a connection while it held one. Enough such requests at once wait for each other."""
+    """A request asked for a connection while it held one. Enough such requests at once wait for each other.
+
+    By Python's default a process shows it once for each two places in the code, however many requests pass there.
+    """
 
 
 _BY_CLASS: Final = (

@@ -53,6 +53,7 @@ class Keyset:
 
         The rows must have the keyset's columns. Parameters are the query's, by name. Raises InvalidCursorError.
         """
+        query.check_parameters(parameters)
         first, further = self._pages.get(query) or self._prepare(query)
         # One row more than asked for tells whether there is a next page.
         values = {**parameters, "row_limit": limit + 1}

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import fields
-from functools import lru_cache
-from typing import Any, Generic, Literal, Protocol, TypeVar, TypeVarTuple, cast
+from functools import cached_property, lru_cache
+from typing import Any, Final, Generic, Literal, Protocol, TypeVar, TypeVarTuple, cast
 
-from sqlalchemy import Executable, Row, Table, Update, bindparam, inspect, update
+from sqlalchemy import (
+    Executable,
+    GenerativeSelect,
+    Integer,
+    Row,
+    Table,
+    Update,
+    bindparam,
+    inspect,
+    literal_column,
+    update,
+)
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.orm.interfaces import ORMOption
@@ -15,13 +26,16 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from app.kit.database.failures import NotFoundError
-from app.kit.database.rows import check_row, check_scalar
+from app.kit.database.rows import check_row, check_scalar, parameter_names
 from app.kit.database.sessions import ReadingSession
 
 EntityT = TypeVar("EntityT", bound=DeclarativeBase)
 RowT = TypeVar("RowT")
 ValueT = TypeVar("ValueT")
 ColumnTs = TypeVarTuple("ColumnTs")
+
+_ONE: Final = literal_column("1", Integer)
+"""Written into the statement: a parameter would cost as much as any other."""
 
 
 class Executor(Protocol):
@@ -49,9 +63,24 @@ class _Statement(Generic[RowT]):
         self.row: Callable[..., RowT] = row
         self.statement: Executable = statement
 
-    async def _all(self, executor: Executor, parameters: Mapping[str, Any]) -> list[RowT]:
+    def check_parameters(self, given: Mapping[str, Any]) -> None:
+        """Raise TypeError, as a function does, unless the statement takes these parameters and needs no others."""
+        needed, known = self._names
+        if not known.issuperset(given):
+            takes = ", ".join(sorted(known)) or "none"
+            raise TypeError(f"unexpected parameter {min(given.keys() - known)!r}; the statement takes: {takes}")
+        if needed and len(given) < len(known) and not needed.issubset(given):
+            raise TypeError(f"missing parameter {min(needed - given.keys())!r}")
+
+    @cached_property
+    def _names(self) -> tuple[frozenset[str], frozenset[str]]:
+        # When the statement is built, not every model that it joins may be imported yet.
+        return parameter_names(self.statement)
+
+    async def _rows(self, executor: Executor, statement: Executable, parameters: Mapping[str, Any]) -> list[RowT]:
+        self.check_parameters(parameters)
         make = self.row
-        return [make(*row) for row in await executor.execute(self.statement, parameters)]
+        return [make(*row) for row in await executor.execute(statement, parameters)]
 
 
 class Query(_Statement[RowT]):
@@ -59,35 +88,34 @@ class Query(_Statement[RowT]):
 
     The type checker compares the columns with the fields of the row, in order, where it knows their types: up to ten
     columns. So names, order and types are compared once more when the query is built, and a TypeError says what does
-    not fit. Parameters are the statement's `bindparam`s, by name.
+    not fit. Parameters are the statement's `bindparam`s, by name; one that is misspelt is a TypeError, too.
     """
 
     def __init__(self, row: Callable[[*ColumnTs], RowT], statement: TypedReturnsRows[*ColumnTs]) -> None:
         """Build a query; raises TypeError for a statement that writes, or whose columns do not fit the row."""
-        _refuse_dml(statement)
+        if statement.is_dml:
+            raise TypeError("The statement writes: make it a Command, which runs where writing is allowed.")
         super().__init__(row, statement)
+        # Only what selects can be given a limit. Text cannot.
+        self._first = statement.limit(_ONE) if isinstance(statement, GenerativeSelect) else statement
 
     @classmethod
     def of_values(cls, statement: TypedReturnsRows[ValueT]) -> Query[ValueT]:
         """Build a query of one column, whose rows are that column's values."""
-        _refuse_dml(statement)
         check_scalar(statement)
-        query = cast("Query[ValueT]", cls.__new__(cls))
-        query.row = lambda value: value
-        query.statement = statement
-        return query
+        return Query(_only, statement)
 
     async def all(self, executor: Executor, /, **parameters: Any) -> list[RowT]:
         """Return every row."""
-        return await self._all(executor, parameters)
+        return await self._rows(executor, self.statement, parameters)
 
     async def first(self, executor: Executor, /, **parameters: Any) -> RowT | None:
-        """Return the first row, or None if there is none."""
-        return next(iter(await self._all(executor, parameters)), None)
+        """Return the first row, or None if there is none. Only this row is fetched."""
+        return next(iter(await self._rows(executor, self._first, parameters)), None)
 
     async def get(self, executor: Executor, /, **parameters: Any) -> RowT:
         """Return the first row; raises NotFoundError, which is answered with 404, if there is none."""
-        for row in await self._all(executor, parameters):
+        for row in await self._rows(executor, self._first, parameters):
             return row
         raise _not_found(_table_of(self.statement), parameters)
 
@@ -99,6 +127,7 @@ class Query(_Statement[RowT]):
         A cursor needs a transaction, as `Database.snapshot()` and `Database.transaction()` have. Whoever leaves before
         the end closes the generator, as `contextlib.aclosing` does, and with it the cursor.
         """
+        self.check_parameters(parameters)
         make = self.row
         result = await session.stream(self.statement.execution_options(yield_per=size), parameters)
         try:
@@ -109,15 +138,18 @@ class Query(_Statement[RowT]):
 
 
 class Command(_Statement[RowT]):
-    """An INSERT, UPDATE or DELETE with RETURNING, and the type of its rows; checked as a `Query` is."""
+    """An INSERT, UPDATE or DELETE with RETURNING, and the type of its rows; checked as a `Query` is.
+
+    Parameters are the statement's `bindparam`s and, of an INSERT or UPDATE, the values of columns.
+    """
 
     async def all(self, executor: WritingExecutor, /, **parameters: Any) -> list[RowT]:
         """Return every row that was written."""
-        return await self._all(executor, parameters)
+        return await self._rows(executor, self.statement, parameters)
 
     async def one(self, executor: WritingExecutor, /, **parameters: Any) -> RowT:
         """Return the only row that was written; raises ValueError if there is another number of them."""
-        (row,) = await self._all(executor, parameters)
+        (row,) = await self._rows(executor, self.statement, parameters)
         return row
 
 
@@ -171,9 +203,8 @@ def _update(model: type[DeclarativeBase], names: tuple[str, ...]) -> Update:
     )
 
 
-def _refuse_dml(statement: Executable) -> None:
-    if statement.is_dml:
-        raise TypeError("The statement writes: make it a Command, which runs where writing is allowed.")
+def _only(*values: ValueT) -> ValueT:
+    return values[0]
 
 
 def _table_of(statement: Executable) -> str:
@@ -184,8 +215,6 @@ def _table_of(statement: Executable) -> str:
 
 def _not_found(what: str, parameters: Mapping[str, object]) -> NotFoundError:
     noun = what.rpartition(".")[2].replace("_", " ")
-    match list(parameters.items()):
-        case [("id", key)]:
-            return NotFoundError(f"There is no {noun} {key}.")
-        case _:
-            return NotFoundError(f"There is no such {noun}.")
+    if parameters.keys() == {"id"}:
+        return NotFoundError(f"There is no {noun} {parameters['id']}.")
+    return NotFoundError(f"There is no such {noun}.")

@@ -1,4 +1,4 @@
-"""Checks, when a query is built, that its columns are what the type of its rows says."""
+"""Checks of what goes in and out: columns against the types of rows, and the names of parameters and new values."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
@@ -7,8 +7,20 @@ from inspect import Parameter, signature
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
-from sqlalchemy import ARRAY, JSON, BinaryExpression, Column, ColumnElement, FromClause, Select, TextClause
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BinaryExpression,
+    BindParameter,
+    Column,
+    ColumnElement,
+    FromClause,
+    Select,
+    TextClause,
+    inspect,
+)
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Mapper
 from sqlalchemy.orm.context import FromStatement
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.dml import UpdateBase
@@ -48,14 +60,46 @@ def check_scalar(statement: ReturnsRows) -> None:
         )
 
 
+def check_new_row(row: object, names: Iterable[str], model: type[DeclarativeBase]) -> None:
+    """Raise TypeError if a row that is to be inserted names something that is no column of the model."""
+    columns = inspect(model).columns
+    if unknown := next((name for name in names if name not in columns), None):
+        raise TypeError(
+            f"{unknown!r} of {type(row).__name__} is no column of {model.__name__}, "
+            f"which has {', '.join(columns.keys())}."
+        )
+
+
+def parameter_names(statement: Any) -> tuple[frozenset[str], frozenset[str]]:
+    """Return which parameters a statement needs, and which it knows."""
+    named = [part for part in visitors.iterate(statement) if isinstance(part, BindParameter) and not part.unique]
+    needed = frozenset(part.key for part in named if part.required)
+    return needed, frozenset(part.key for part in named).union(_settable(statement))
+
+
+def _settable(statement: Any) -> Iterable[str]:
+    """Return the names of the columns that parameters may set, by which a session finds them."""
+    if not (statement.is_insert or statement.is_update):
+        return ()
+    mapper = mapper_of(statement.table) if statement.is_insert else None
+    names: Iterable[str] = statement.table.columns.keys() if mapper is None else mapper.columns.keys()
+    return names
+
+
+def mapper_of(table: Any) -> Mapper[Any] | None:
+    """Return the mapper of the model that a statement names, or None for a plain table."""
+    # relies on: `_annotations`, where the ORM notes which model a table is of.
+    mapper: Mapper[Any] | None = table._annotations.get("parententity")  # noqa: SLF001 - see above
+    return mapper
+
+
 def _columns(statement: ReturnsRows) -> Iterator[Any]:
     for part in _parts(statement):
         # Functions are columns and tables at once.
         if isinstance(part, (ColumnElement, TextClause)):
             yield part
         elif isinstance(part, FromClause):
-            # relies on: `_annotations`, as the ORM does.
-            if (entity := part._annotations.get("parententity")) is not None:  # noqa: SLF001 - see above
+            if (entity := mapper_of(part)) is not None:
                 raise TypeError(f"{entity.class_.__name__} is an entity: name its columns, or load it in a session.")
             yield from part.c
         else:

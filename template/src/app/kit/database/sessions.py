@@ -1,12 +1,12 @@
 """The database of a running service: its sessions, and when each may use a connection."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, ClassVar, Final, Literal, NamedTuple
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, ClassVar, Final, Literal, NamedTuple, NoReturn, Protocol
 
 from sqlalchemy import Connection, Executable, Row, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
-from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.orm import Session
 
 # relies on: `greenlet_spawn`, which SQLAlchemy exports and does not document. `AsyncConnection.run_sync` does the same.
 from sqlalchemy.util import greenlet_spawn
@@ -14,10 +14,12 @@ from sqlalchemy.util import greenlet_spawn
 from app.kit.database.admission import Admission
 from app.kit.database.commits import Committing
 from app.kit.database.engine import create_engines
-from app.kit.database.failures import ReadOnlySessionError
+from app.kit.database.failures import SessionBlockError
 from app.kit.database.holds import Hold, warn_of_second_connection
 from app.kit.database.models import import_models
 from app.kit.database.pool import overflow_of
+from app.kit.database.reading import ReadOnlySession, refuse_writes
+from app.kit.database.rows import mapper_of
 from app.kit.database.settings import DatabaseSettings
 
 
@@ -32,28 +34,51 @@ class PoolStatus(NamedTuple):
     waited_seconds: float
 
 
-_READ_ONLY = "This session only reads: use a `WriteSession` or `Database.transaction()` to write."
+class _EndedByCalls(Protocol):
+    """A session whose transaction calls may end. None of ours: each ends with its block."""
+
+    @property
+    def ended_by_calls(self) -> Literal[True]:
+        """Tell it from ours."""
 
 
-class ReadOnlySession(Session):
-    """A session that refuses to write, because without a transaction a write could be half done."""
-
-
-@event.listens_for(ReadOnlySession, "do_orm_execute")
-def _refuse_writes(state: ORMExecuteState) -> None:
-    if state.is_insert or state.is_update or state.is_delete:
-        raise ReadOnlySessionError(_READ_ONLY)
-
-
-@event.listens_for(ReadOnlySession, "before_flush")
-def _refuse_flush(_session: Session, _context: object, _instances: object) -> None:
-    raise ReadOnlySessionError(_READ_ONLY)
+def _ends_with_its_block(call: str) -> NoReturn:
+    raise SessionBlockError(
+        f"`{call}()` would end a session before its block ends, which commits, or rolls back if it raises. "
+        "`flush()` sends what is pending now, and `begin_nested()` makes a part that may fail alone."
+    )
 
 
 class ReadingSession(AsyncSession):
-    """A session that only reads. What reads takes one, and so may be given a `WritingSession` too."""
+    """A session that only reads. What reads takes one, and so may be given a `WritingSession` too.
+
+    It ends with its block: a call that would end it earlier raises SessionBlockError. Most are type errors, too.
+    """
 
     sync_session_class: type[Session] = ReadOnlySession
+    _block_has_ended = False
+
+    async def commit(self: _EndedByCalls) -> None:
+        """Raise SessionBlockError: the block commits when it ends."""
+        _ends_with_its_block("commit")
+
+    async def rollback(self: _EndedByCalls) -> None:
+        """Raise SessionBlockError: the block rolls back if it raises."""
+        _ends_with_its_block("rollback")
+
+    async def reset(self: _EndedByCalls) -> None:
+        """Raise SessionBlockError: it would lose what was written."""
+        _ends_with_its_block("reset")
+
+    async def close(self) -> None:
+        """Raise SessionBlockError before the block has ended: it would lose what was written."""
+        if not self._block_has_ended:
+            _ends_with_its_block("close")
+        await super().close()
+
+    async def __aexit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        self._block_has_ended = True
+        await super().__aexit__(kind, error, traceback)
 
 
 class WritingSession(ReadingSession):
@@ -83,6 +108,8 @@ class Database:
         self._writing = async_sessionmaker(self.engines.write, class_=WritingSession, **options)
         self._reading = async_sessionmaker(self.engines.read, class_=ReadingSession, **options)
         self._snapshot = async_sessionmaker(self.engines.snapshot, class_=ReadingSession, **options)
+        for engine in (self.engines.read, self.engines.snapshot):
+            event.listen(engine.sync_engine, "before_cursor_execute", refuse_writes)
         self._rolled_back: AsyncConnection | None = None
 
     async def execute(
@@ -118,20 +145,20 @@ class Database:
             async with self.admission, self._writing() as session, session.begin():
                 yield session
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[ReadingSession]:
+    def read(self) -> AbstractAsyncContextManager[ReadingSession]:
         """Read without a transaction around it: each statement sees what is committed when it starts."""
-        with Hold(self):
-            async with self.admission, self._reading() as session:
-                yield session
-                session.sync_session.flush()
+        return self._read_in(self._reading)
+
+    def snapshot(self) -> AbstractAsyncContextManager[ReadingSession]:
+        """Read in one transaction that sees one state of the database throughout, as server-side cursors need."""
+        return self._read_in(self._snapshot)
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[ReadingSession]:
-        """Read in one transaction that sees one state of the database throughout, as server-side cursors need."""
+    async def _read_in(self, sessions: async_sessionmaker[ReadingSession]) -> AsyncIterator[ReadingSession]:
         with Hold(self):
-            async with self.admission, self._snapshot() as session:
+            async with self.admission, sessions() as session:
                 yield session
+                # Pending changes are refused, not lost.
                 session.sync_session.flush()
 
     @asynccontextmanager
@@ -154,6 +181,7 @@ class Database:
             self._snapshot: self.engines.snapshot,
         }
         async with self.engines.write.connect() as connection:
+            event.listen(_synchronous(connection), "before_cursor_execute", refuse_writes)
             transaction = await connection.begin()
             for maker in makers:
                 maker.configure(bind=connection, join_transaction_mode="create_savepoint")
@@ -185,9 +213,7 @@ class Database:
 
 def _by_column(statement: Any, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the values of an INSERT by the columns' own names; a session alone finds them by those of attributes."""
-    # relies on: `_annotations`, where the ORM notes which model a table is of. Values that it finds no column for, it
-    # leaves out without a word.
-    mapper = statement.table._annotations.get("parententity")  # noqa: SLF001 - see above
+    mapper = mapper_of(statement.table)
     if mapper is None:
         return parameters
     columns = mapper.columns

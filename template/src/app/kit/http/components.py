@@ -1,12 +1,24 @@
 """What the endpoints of one application share besides its settings and its database."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
 from starlette.types import Scope
 
 from app.kit.http.metrics import HttpMetrics
+
+
+@dataclass
+class Readiness:
+    """What the last probe was told: the log tells of a change, and not of every probe."""
+
+    _ready: bool = True
+
+    def turns(self, *, ready: bool) -> bool:
+        """Take over what a probe is told, and say whether the one before was told otherwise."""
+        before, self._ready = self._ready, ready
+        return before != ready
 
 
 @dataclass(frozen=True)
@@ -16,6 +28,7 @@ class Components:
     metrics: HttpMetrics
     client_of: Callable[[Request], Awaitable[str]]
     revisions: Callable[[], frozenset[str]]
+    readiness: Readiness = field(default_factory=Readiness)
 
 
 def components_of(scope: Scope) -> Components:

@@ -1,24 +1,26 @@
 """Translates errors into problem responses, without SQL, parameters or credentials."""
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError, ValidationException, WebSocketRequestValidationError
 from fastapi.utils import is_body_allowed_for_status_code
+from pydantic_core import to_jsonable_python
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.routing import Match
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from app.kit.database.errors import classify
 from app.kit.database.failures import DatabaseError, Failure, NotFoundError
 from app.kit.database.pagination import InvalidCursorError
-from app.kit.http.problems import RETRY_AFTER_SECONDS, ProblemError, problem
+from app.kit.http.problems import MEMBERS, RETRY_AFTER_SECONDS, ProblemError, problem, problem_with
 from app.kit.http.retries import repeat_if_allowed
 
 MAX_ERRORS: Final = 20
@@ -65,11 +67,24 @@ def _http_exception(error: HTTPException, scope: Scope) -> Response:
     if not is_body_allowed_for_status_code(status):
         return Response(status_code=status, headers=error.headers)
     if isinstance(error, ProblemError):
-        return problem(status, error.detail, kind=error.kind, headers=error.headers, **error.extra)
+        return problem_with(error.extra, status, error.detail, kind=error.kind, headers=error.headers)
     headers = error.headers
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers = {"Allow": ", ".join(_allowed_methods(scope))}
-    return problem(status, str(error.detail), headers=headers)
+    detail, members = _detail_and_members(error.detail, status)
+    return problem_with(members, status, detail, headers=headers)
+
+
+def _detail_and_members(detail: Any, status: int) -> tuple[str, Mapping[str, Any]]:
+    """Split what FastAPI lets a detail be: a mapping holds members of the problem, and all else becomes one text."""
+    if isinstance(detail, str):
+        return detail, {}
+    if isinstance(detail, Mapping) and MEMBERS.isdisjoint(detail.keys() - {"detail"}):
+        members = dict(detail)
+        text = members.pop("detail", HTTPStatus(status).phrase)
+        if isinstance(text, str):
+            return text, members
+    return json.dumps(to_jsonable_python(detail), ensure_ascii=False), {}
 
 
 def _allowed_methods(scope: Scope) -> list[str]:
@@ -83,12 +98,18 @@ def _allowed_methods(scope: Scope) -> list[str]:
 
 def _validation_error(error: ValidationException) -> Response:
     # The refused input is left out: it may be a secret, or text that cannot be encoded.
-    errors = [
-        {"loc": list(item["loc"]), "msg": item["msg"], "type": item["type"]} for item in error.errors()[:MAX_ERRORS]
-    ]
+    errors = [_invalid_value(item) for item in error.errors()[:MAX_ERRORS]]
     first = errors[0]
     detail = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
     return problem(422, detail, kind="validation", errors=errors)
+
+
+def _invalid_value(item: Mapping[str, Any]) -> dict[str, Any]:
+    location, message = list(item["loc"]), item["msg"]
+    if item["type"] == "json_invalid":
+        # FastAPI gives the position as if it were that of a value in a list.
+        message = f"Invalid JSON: {item['ctx']['error']} at character {location.pop() + 1}"
+    return {"loc": location, "msg": message, "type": item["type"]}
 
 
 def _database_error(error: Exception) -> Response | None:
@@ -97,11 +118,17 @@ def _database_error(error: Exception) -> Response | None:
         return None
     status, detail = FAILURES[failure]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        log.warning("database_failure", failure=failure.value, error=type(error).__name__)
+        cause = type(_origin(error)).__name__
+        log.warning("database_failure", failure=failure.value, error=type(error).__name__, cause=cause)
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     else:
         headers = None
     return problem(status, detail, kind=failure.value, headers=headers)
+
+
+def _origin(error: BaseException) -> BaseException:
+    """Return the error that the others were raised from: that of the driver or of the operating system."""
+    return error if error.__cause__ is None else _origin(error.__cause__)
 
 
 async def _handle(connection: HTTPConnection, error: Exception) -> Response:
@@ -115,8 +142,14 @@ async def _handle(connection: HTTPConnection, error: Exception) -> Response:
     return response
 
 
+async def _not_found(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise HTTPException(HTTPStatus.NOT_FOUND)
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Turn the errors that are no bugs into problem responses; `RequestMiddleware` handles the others."""
+    # Starlette raises this for a request only; a WebSocket that no endpoint serves it refuses with 403.
+    app.router.default = _not_found
     for kind in (
         HTTPException,
         RequestValidationError,

@@ -1,10 +1,12 @@
 """Field types that refuse, with 422, what the database could not store."""
 
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
 
 from fastapi import Query
 from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
+
+T = TypeVar("T")
 
 MAX_BIGINT: Final = 2**63 - 1
 
@@ -29,6 +31,24 @@ The bound is round because OpenAPI writes it as a double, and would round one wi
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 """A string without NUL: databases refuse it or cut the text off there."""
+
+if TYPE_CHECKING:
+    Omittable: TypeAlias = T | None
+else:
+
+    class Omittable:
+        """A field that clients may leave out, but not send as null: `name: Omittable[Text] = LEFT_OUT`.
+
+        One that was left out is None, as the type says; `model_dump(exclude_unset=True)` has those that were sent.
+        """
+
+        def __class_getitem__(cls, sent: object) -> object:
+            """Return the type that is validated: null is none of its values."""
+            return sent
+
+
+LEFT_OUT: Final[None] = Field(default_factory=lambda: None)
+"""The default of such a field. It is made by a factory, so that the JSON schema shows no null either."""
 
 Limit = Annotated[int, Query(ge=1, le=100, description="How many items a page has at most.")]
 """The size of a page."""

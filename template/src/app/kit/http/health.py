@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import structlog
 from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -11,6 +12,8 @@ from app.kit.database.schema import NotReadyError, check_readiness
 from app.kit.http.components import components_of
 from app.kit.http.problems import RETRY_AFTER_SECONDS, problem
 from app.kit.http.routing import PrefixRouter
+
+log = structlog.get_logger()
 
 router = PrefixRouter(prefix="/health", tags=["operations"])
 
@@ -30,8 +33,13 @@ async def live() -> Health:
 @router.get("/ready", summary="Can the service do its work?", response_model=Health)
 async def ready(request: Request, database: CurrentDatabase) -> Health | Response:
     """Answer 503 with the reason unless the database answers in time and its schema is at the migration head."""
+    components = components_of(request.scope)
     try:
-        await check_readiness(database, components_of(request.scope).revisions())
+        await check_readiness(database, components.revisions())
     except NotReadyError as reason:
+        if components.readiness.turns(ready=False):
+            log.warning("not_ready", reason=str(reason))
         return problem(503, str(reason), kind="not-ready", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    if components.readiness.turns(ready=True):
+        log.info("ready_again")
     return Health(status="ready")

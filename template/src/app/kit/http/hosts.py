@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.kit.http.middleware import OPERATIONS_PATHS
+from app.kit.http.middleware import OPERATIONS_PATHS, path_within
 from app.kit.http.problems import problem
 
 _HOST: Final = re.compile(rb"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]*)?", re.IGNORECASE)
@@ -25,7 +25,7 @@ class TrustedHosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on or refuse it."""
-        if scope["type"] == "lifespan" or scope["path"] in OPERATIONS_PATHS or self._is_trusted(scope):
+        if scope["type"] == "lifespan" or path_within(scope) in OPERATIONS_PATHS or self._is_trusted(scope):
             await self._app(scope, receive, send)
             return
         await problem(400, "This service has no such host name.", kind="untrusted-host")(scope, receive, send)

@@ -1,11 +1,12 @@
 """ASGI middleware for every request and every WebSocket: id, access log, metrics, and an end for what fails."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from time import perf_counter
 from typing import Final
 
 import structlog
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.kit.database.holds import holds_watched
@@ -23,6 +24,27 @@ OPERATIONS_PATHS: Final = frozenset({"/health/live", "/health/ready", "/metrics"
 """What probes and scrapers request again and again, by address and not by name."""
 
 log = structlog.get_logger()
+
+
+def path_within(scope: Scope) -> str:
+    """Return the path as routes know it, without what the service is mounted at: uvicorn's `--root-path`."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+class Bypass:
+    """Further middleware, the outermost first, that requests for some paths do not pass."""
+
+    def __init__(self, app: ASGIApp, middleware: Sequence[Middleware], paths: Collection[str]) -> None:
+        self._past = self._through = app
+        for cls, args, kwargs in reversed(middleware):
+            self._through = cls(self._through, *args, **kwargs)
+        self._paths = frozenset(paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, with the middleware or without it."""
+        bypassed = scope["type"] == "http" and path_within(scope) in self._paths
+        await (self._past if bypassed else self._through)(scope, receive, send)
 
 
 class RequestMiddleware:
@@ -61,6 +83,7 @@ class RequestMiddleware:
 
     async def _serve(self, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
+        level = logging.DEBUG if path_within(scope) in OPERATIONS_PATHS else logging.INFO
         status = 0
         ended = 0.0
 
@@ -78,11 +101,11 @@ class RequestMiddleware:
             await self._app(scope, limit_body(scope, receive, self._max_body_size), send_with_id)
         except Exception as error:
             response = None if status else response_to(error, scope)
+            failure = response or internal_server_error()
             if response is None:
                 event = "failed_after_response" if ended else "request_failed"
-                log.exception(event, method=scope["method"], path=scope["path"], status=status)
+                log.exception(event, method=scope["method"], path=scope["path"], status=status or failure.status_code)
             if not status:
-                failure = response or internal_server_error()
                 await (self._cors(failure) if self._cors else failure)(scope, receive, send_with_id)
             elif not ended:
                 # The response has begun: only a cut connection tells the client that it is not complete.
@@ -91,7 +114,7 @@ class RequestMiddleware:
             seconds = (ended or perf_counter()) - started
             self._metrics.observe(scope, status, seconds)
             log.log(
-                logging.DEBUG if scope["path"] in OPERATIONS_PATHS else logging.INFO,
+                level,
                 "request",
                 method=scope["method"],
                 path=scope["path"],

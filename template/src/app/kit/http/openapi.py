@@ -17,13 +17,19 @@ Further ones are declared by a dependency, for all operations that depend on it,
 `responses={403: {}}` of an endpoint or a router does the same in FastAPI's way, and replaces what is found here. What
 is refused before an operation is chosen, such as a wrong method or an untrusted host, belongs to none of them.
 
+So are headers of successful responses: `ETag` where an operation takes `If-None-Match`, `Idempotent-Replayed` where it
+takes `Idempotency-Key`, and what `@sends_headers("Location")` declares.
+
 An operation is called what its function is called. Functions of one name are told apart by their first tag, as in
-`invoices_create` and `orders_create`; `operation_id=` of an endpoint is taken as it is.
+`invoices_create` and `orders_create`, and several methods of one function by the method; `operation_id=` of an endpoint
+of one method is taken as it is.
 """
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
@@ -39,9 +45,18 @@ CallableT = TypeVar("CallableT", bound=Callable[..., Any])
 Json = dict[str, Any]
 
 _STATUSES: Final = "__responds_with__"
+_SENT_HEADERS: Final = "__sends_headers__"
 _REFERENCE: Final = "#/components/schemas/"
 _SAFE_METHODS: Final = frozenset({"get", "head", "options", "trace"})
-_RETRY_AFTER: Final = {"description": "Seconds after which to try again.", "schema": {"type": "integer"}}
+_HEADERS: Final[Mapping[str, Json]] = {
+    "ETag": {"description": "The version of what is sent.", "schema": {"type": "string"}},
+    "Idempotent-Replayed": {
+        "description": "True if the request was carried out before, and is answered as it was then.",
+        "schema": {"type": "boolean"},
+    },
+    "Location": {"description": "Where the new resource is.", "schema": {"type": "string", "format": "uri-reference"}},
+    "Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer"}},
+}
 
 _DESCRIPTIONS: Final[Mapping[int, str]] = {
     304: "The client has the current version already.",
@@ -69,6 +84,16 @@ def responds_with(*statuses: int) -> Callable[[CallableT], CallableT]:
     return declare
 
 
+def sends_headers(*names: str) -> Callable[[CallableT], CallableT]:
+    """Document headers that the successful responses of an endpoint, or of all that depend on something, have."""
+
+    def declare(call: CallableT) -> CallableT:
+        setattr(call, _SENT_HEADERS, names)
+        return call
+
+    return declare
+
+
 class Application(FastAPI):
     """A FastAPI application with a complete description."""
 
@@ -80,21 +105,32 @@ class Application(FastAPI):
 
     def openapi(self) -> Json:
         """Return the description, which is built once for the routes that there are."""
-        document = super().openapi()
+        operations = _operations(self.routes)
+        # FastAPI gives all methods of a route one id, and warns of that; `_complete` gives each its own.
+        several = [route for route in operations.values() if len(route.methods or ()) > 1]
+        with warnings.catch_warnings() if several else nullcontext():
+            for route in several:
+                operation_id = re.escape(route.operation_id or route.unique_id)
+                warnings.filterwarnings("ignore", f"Duplicate Operation ID {operation_id} ")
+            document = super().openapi()
         if document is not self._completed:
-            _complete(document, self.routes)
+            _complete(document, operations)
             self._completed = document
         return document
 
 
-def _complete(document: Json, routes: Sequence[BaseRoute]) -> None:
+def _operations(routes: Sequence[BaseRoute]) -> dict[tuple[str, str], RouteContext]:
+    """Return the route of each operation that is described, by path and method."""
     # relies on: `iter_route_contexts`, which FastAPI exports and does not document.
-    operations = {
+    return {
         (route.path_format or "", method.lower()): route
         for route in iter_route_contexts(routes)
         if isinstance(route.original_route, APIRoute) and route.include_in_schema
         for method in route.methods or ()
     }
+
+
+def _complete(document: Json, operations: Mapping[tuple[str, str], RouteContext]) -> None:
     if not operations:
         return
     paths: dict[str, Json] = document["paths"]
@@ -105,6 +141,7 @@ def _complete(document: Json, routes: Sequence[BaseRoute]) -> None:
         route, operation = operations[path, method], paths[path][method]
         operation["operationId"] = operation_id
         _add_problems(operation, _problems(operation, route, method))
+        _add_headers(document, operation, route)
         _refer_to_problem(operation, route, problem)
         # FastAPI names what is no model of its own by the path.
         pascal_case = _pascal_case(operation_id)
@@ -126,14 +163,15 @@ def _operation_ids(operations: Mapping[tuple[str, str], RouteContext]) -> dict[t
         tags = [str(getattr(tag, "value", tag)) for tag in route.tags[:1]]
         choices = ([name], [*tags, name], [name, method, path])
         generated = ["_".join(re.sub(r"\W+", "_", word).strip("_") for word in words) for words in choices]
-        names[path, method] = [route.operation_id] if route.operation_id else generated
+        given = route.operation_id
+        names[path, method] = [given, f"{given}_{method}"] if given else generated
     owners = Counter(name for choices in names.values() for name in set(choices))
     return {key: next((name for name in each if owners[name] == 1), each[-1]) for key, each in names.items()}
 
 
 def _problems(operation: Json, route: RouteContext, method: str) -> list[int]:
     """Return the statuses that an operation can respond with, besides 422 and 500, which FastAPI adds."""
-    parameters = {(each["in"], each["name"].lower()) for each in operation.get("parameters", ())}
+    parameters = _parameters(operation)
     calls = list(_calls(route.dependant))
     uses_database = current_database in calls
     found = {
@@ -164,10 +202,28 @@ def _add_problems(operation: Json, statuses: Iterable[int]) -> None:
     declared = set(responses)
     for status in statuses:
         if declared.isdisjoint({str(status), f"{status // 100}XX", "default"}):
-            response = responses[str(status)] = {"description": _DESCRIPTIONS.get(status, HTTPStatus(status).phrase)}
-            if status == HTTPStatus.SERVICE_UNAVAILABLE:
-                response["headers"] = {"Retry-After": _RETRY_AFTER}
+            responses[str(status)] = {"description": _DESCRIPTIONS.get(status, HTTPStatus(status).phrase)}
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _add_headers(document: Json, operation: Json, route: RouteContext) -> None:
+    """Add headers to the responses that have them, unless the endpoint describes them itself."""
+    parameters = _parameters(operation)
+    successful = {name for call in _calls(route.dependant) for name in getattr(call, _SENT_HEADERS, ())}
+    if ("header", "if-none-match") in parameters:
+        successful.add("ETag")
+    if ("header", "idempotency-key") in parameters:
+        successful.add("Idempotent-Replayed")
+    for status, response in operation["responses"].items():
+        added = successful if status.startswith("2") else {"304": {"ETag"}, "503": {"Retry-After"}}.get(status, set())
+        for name in sorted(added):
+            described = document["components"].setdefault("headers", {})
+            described[name] = _HEADERS.get(name, {"schema": {"type": "string"}})
+            response.setdefault("headers", {}).setdefault(name, {"$ref": f"#/components/headers/{name}"})
+
+
+def _parameters(operation: Json) -> set[tuple[str, str]]:
+    return {(each["in"], each["name"].lower()) for each in operation.get("parameters", ())}
 
 
 def _refer_to_problem(operation: Json, route: RouteContext, problem: Json) -> None:

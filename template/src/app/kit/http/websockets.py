@@ -1,5 +1,6 @@
 """What a WebSocket shares with requests: its id, one line in the log, metrics, and an end when its endpoint fails."""
 
+import json
 from contextlib import suppress
 from http import HTTPStatus
 from time import perf_counter
@@ -13,10 +14,12 @@ from starlette.websockets import WebSocketDisconnect
 
 from app.kit.http.error_handlers import response_to
 from app.kit.http.metrics import HttpMetrics
-from app.kit.http.problems import internal_server_error
+from app.kit.http.problems import internal_server_error, problem
 from app.kit.http.request_id import HEADER, current_request_id
 
 _HEADER_BYTES: Final = HEADER.lower().encode()
+_LONGEST_REASON: Final = 123
+"""How many bytes the reason of a close frame may have (RFC 6455, section 5.5)."""
 
 log = structlog.get_logger()
 
@@ -42,7 +45,7 @@ class _Connection:
         return message
 
     async def send(self, message: Message) -> None:
-        """Send a message; a server that cannot refuse a handshake with a response is told to close it."""
+        """Send a message; what refuses the handshake is a response, or a close where the server cannot send one."""
         match message["type"]:
             case "websocket.accept":
                 self.status = HTTPStatus.SWITCHING_PROTOCOLS
@@ -50,7 +53,9 @@ class _Connection:
             case "websocket.close" if self.status:
                 self.code = message.get("code", status.WS_1000_NORMAL_CLOSURE)
             case "websocket.close":
-                self.status = HTTPStatus.FORBIDDEN
+                refusal = problem(HTTPStatus.FORBIDDEN, message.get("reason") or "The WebSocket was refused.")
+                await refusal(self._scope, self.receive, self.send)
+                return
             case "websocket.http.response.start" if self._can_respond():
                 self.status = message["status"]
                 message["headers"] = [*message.get("headers", ()), self._header]
@@ -59,7 +64,11 @@ class _Connection:
                 message = {"type": "websocket.close"}
             case "websocket.http.response.body" if not self._can_respond():
                 return
-        await self._send(message)
+        try:
+            await self._send(message)
+        except OSError:
+            # The client has left. Starlette says so itself only once the WebSocket is accepted.
+            raise WebSocketDisconnect(status.WS_1006_ABNORMAL_CLOSURE) from None
 
     def _can_respond(self) -> bool:
         return "websocket.http.response" in self._scope.get("extensions", {})
@@ -67,15 +76,19 @@ class _Connection:
     async def end(self, response: Response | None = None) -> None:
         """Close the WebSocket if that is still to do; a response says what went wrong.
 
-        Before it was accepted, the response is sent. Afterwards its status chooses the close code.
+        Before it was accepted, the response is sent. Afterwards its status chooses the close code, and its detail is
+        the reason.
         """
-        if not self.status:
-            if response is not None:
+        if self.code:
+            return
+        # The client may have disconnected without a close frame.
+        with suppress(WebSocketDisconnect):
+            if self.status == HTTPStatus.SWITCHING_PROTOCOLS:
+                await self.send({"type": "websocket.close", "code": _close_code(response), "reason": _reason(response)})
+            elif not self.status:
+                if response is None:
+                    raise RuntimeError("The endpoint has neither accepted nor refused the WebSocket.")
                 await response(self._scope, self.receive, self.send)
-        elif self.status == HTTPStatus.SWITCHING_PROTOCOLS and not self.code:
-            # The client may have disconnected without a close frame.
-            with suppress(OSError):
-                await self.send({"type": "websocket.close", "code": _close_code(response)})
 
 
 def _close_code(response: Response | None) -> int:
@@ -86,6 +99,15 @@ def _close_code(response: Response | None) -> int:
     if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return status.WS_1011_INTERNAL_ERROR
     return status.WS_1008_POLICY_VIOLATION
+
+
+def _reason(response: Response | None) -> str:
+    if response is None:
+        return ""
+    if not response.body:
+        return HTTPStatus(response.status_code).phrase
+    detail: str = json.loads(bytes(response.body))["detail"]
+    return detail.encode()[:_LONGEST_REASON].decode(errors="ignore")
 
 
 async def serve_websocket(app: ASGIApp, metrics: HttpMetrics, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,10 +123,10 @@ async def serve_websocket(app: ASGIApp, metrics: HttpMetrics, scope: Scope, rece
         connection.code = connection.code or left.code
     except Exception as error:
         response = response_to(error, scope)
+        failure = response or internal_server_error()
         if response is None:
-            log.exception("websocket_failed", path=scope["path"], status=connection.status)
-            response = internal_server_error()
-        await connection.end(response)
+            log.exception("websocket_failed", path=scope["path"], status=connection.status or failure.status_code)
+        await connection.end(failure)
     finally:
         accepted = connection.status == HTTPStatus.SWITCHING_PROTOCOLS
         metrics.end_socket(scope, connection.code if accepted else connection.status)
