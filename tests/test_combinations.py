@@ -33,6 +33,10 @@ ROUND_TRIP = Path(__file__).with_name("harness") / "alembic_round_trip.py"
 SUITE_WITHIN = 900  # seconds; on a machine that is not busy it takes one
 
 
+LONG = {"LEAK_REQUESTS": "1000"}
+"""What the tests of the kit do more of here, once for each driver and pool, than where a service runs them."""
+
+
 class InstalledService:
     """Installs the service when the first step asks for it, and lets the others off when that failed."""
 
@@ -172,7 +176,7 @@ class TestCombination:
         def run_suite() -> str:
             alone.install()
             task = "coverage-kit" if with_coverage else "test-kit"
-            return alone.uv_run("poe", task, env=_server_for(combination), timeout=SUITE_WITHIN).output
+            return alone.uv_run("poe", task, env=_server_for(combination) | LONG, timeout=SUITE_WITHIN).output
 
         if request.config.getoption("--every-suite"):
             outcome = outcome_of(str(combination), run_suite)

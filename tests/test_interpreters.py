@@ -21,6 +21,19 @@ def test_version_runs_a_service_with_postgres_and_one_with_sqlite(version: str) 
     assert {combination.uses_postgres for combination in runs} == {True, False}
 
 
+@pytest.mark.parametrize("number", range(4))
+def test_versions_are_shared_out_by_what_shares_the_kit(number: int) -> None:
+    further = versions()[1 : number + 1]
+    shared_out = share_out(further)
+    assert {*shared_out.values()} == {*further}
+    for uses_postgres in (True, False):
+        alike = [combination for combination in combinations() if combination.uses_postgres is uses_postgres]
+        assert {shared_out.get(combination, OWN_VERSION) for combination in alike} == {OWN_VERSION, *further}
+        groups = {combination.group for combination in alike}
+        runs_of_the_kit = {(combination.group, shared_out.get(combination)) for combination in alike}
+        assert len(runs_of_the_kit) == max(len(groups), 1 + number)
+
+
 @pytest.mark.parametrize("version", versions()[1:])
 def test_code_is_the_same_for_every_lowest_version(version: str, template: Template) -> None:
     """So that what was checked for one of them holds for all."""

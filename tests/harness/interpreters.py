@@ -48,13 +48,23 @@ def further_versions() -> list[str]:
 
 
 def share_out(further: list[str]) -> dict[Combination, str]:
-    """Choose combinations for further versions: for each of these, one with PostgreSQL and one without."""
+    """Choose combinations for further versions: for each of these, some with PostgreSQL and some without.
+
+    They are those of a whole group, in which the kit is the same: so its tests need no other run for a further version.
+    Where there are fewer groups than versions, all but the first group are shared out.
+    """
     chosen: dict[Combination, str] = {}
     for uses_postgres in (True, False):
         alike = [combination for combination in combinations() if combination.uses_postgres is uses_postgres]
-        # As far apart as can be, so that they differ in as many answers.
-        apart = len(alike) // (len(further) + 1)
-        chosen |= {alike[apart * number]: version for number, version in enumerate(further, start=1)}
+        own, *others = sorted({combination.group for combination in alike})
+        if len(others) >= len(further):
+            # As far apart as can be, so that they differ in as many answers.
+            apart = len(others) // max(len(further), 1)
+            of_group = {others[apart * number]: version for number, version in enumerate(further)}
+            chosen |= {each: of_group[each.group] for each in alike if each.group in of_group}
+        else:
+            rest = [combination for combination in alike if combination.group != own]
+            chosen |= {each: further[number % len(further)] for number, each in enumerate(rest)}
     return chosen
 
 
