@@ -173,6 +173,50 @@ async def test_page_is_a_response_model_that_converts_its_rows(make_settings: Ma
     assert schemas["PageItemRead"]["properties"]["items"]["items"] == {"$ref": "#/components/schemas/ItemRead"}
 
 
+class Related(NamedTuple):
+    """An item, and the one that it belongs to, if any."""
+
+    id: int
+    parent_id: int | None
+
+
+class Belonging(NamedTuple):
+    """An item that belongs to another."""
+
+    id: int
+    parent_id: int
+
+
+BY_PARENT = Keyset(Item.parent_id, Item.id, types=tuple[Number, Number])
+
+
+@pytest.mark.parametrize(
+    "statement", [LISTED.order_by(Item.id.desc()), LISTED.limit(5), LISTED.offset(1)], ids=["order", "limit", "offset"]
+)
+async def test_query_with_an_order_of_its_own_is_refused(shared_database: Database, statement: Any) -> None:
+    with pytest.raises(TypeError, match="an order or a limit of its own"):
+        await BY_ID.page(shared_database, Query(Listed, statement), cursor=None, limit=1)
+
+
+async def test_column_that_may_be_null_is_refused(database: Database) -> None:
+    related = select(Item.id, Item.parent_id)
+    with pytest.raises(TypeError, match="parent_id may be NULL"):
+        await BY_PARENT.page(database, Query(Related, related), cursor=None, limit=1)
+    async with database.transaction() as session:
+        session.add(Item(name="parent"))
+        await session.flush()
+        session.add_all(Item(name=name, parent_id=1) for name in "ab")
+    query = Query(Belonging, related.where(Item.parent_id.is_not(None)))
+    first = await BY_PARENT.page(database, query, cursor=None, limit=1)
+    rest = await BY_PARENT.page(database, query, cursor=first.next_cursor, limit=5)
+    assert [row.parent_id for row in [*first.items, *rest.items]] == [1, 1]
+
+
+def test_what_descends_is_refused() -> None:
+    with pytest.raises(TypeError, match="ascends: item.id DESC is none"):
+        Keyset(Item.id.desc(), types=tuple[int])  # type: ignore[arg-type]
+
+
 def forged(json: str | bytes) -> Any:
     content = json.encode() if isinstance(json, str) else json
     return pytest.param(urlsafe_b64encode(content).decode().rstrip("="), id=repr(json))

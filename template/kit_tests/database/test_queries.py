@@ -797,6 +797,10 @@ UNFITTING: dict[str, tuple[Callable[[], object], str]] = {
         lambda: Query(HiddenNull, select(Sample.number)),  # type: ignore[arg-type]
         r"^HiddenNull\.number is int, and its column can be NULL: add `\| None`, or exclude NULL in the statement\.$",
     ),
+    "NULL alone": (
+        lambda: Query(HiddenNull, select(Sample.number).where(Sample.number.is_(None))),  # type: ignore[arg-type]
+        "can be NULL",
+    ),
     "NULL of an alias": (
         lambda: Query(HiddenNull, select((a := aliased(Sample)).number).where(a.id > 0)),  # type: ignore[arg-type]
         "can be NULL",

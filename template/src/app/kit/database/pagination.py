@@ -10,6 +10,7 @@ from sqlalchemy import Integer, Select, bindparam, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.kit.database.query import Executor, Query
+from app.kit.database.rows import optional_fields
 
 AnySelect = Select[*tuple[Any, ...]]
 """An untyped SELECT."""
@@ -35,11 +36,16 @@ class Page(Generic[RowT]):
 class Keyset:
     """The columns by which a listing is ordered, ascending.
 
-    Together they must be unique, and an index should have them in this order. `types` is a tuple of their Python
-    types, with the bounds of what the database can store: a cursor comes from outside and is checked against it.
+    Together they must be unique, none may be NULL, and an index should have them in this order. `types` is a tuple of
+    their Python types, with the bounds of what the database can store: a cursor comes from outside and is checked
+    against it.
     """
 
     def __init__(self, *columns: InstrumentedAttribute[Any], types: Any) -> None:
+        """Make a keyset; raises TypeError for what is no attribute of a model, such as one with `.desc()`."""
+        for column in columns:
+            if not isinstance(column, InstrumentedAttribute):
+                raise TypeError(f"A keyset has attributes of models, and ascends: {column} is none.")
         self._columns = columns
         self._names = [column.key for column in columns]
         self._last = [f"last_{name}" for name in self._names]
@@ -51,7 +57,8 @@ class Keyset:
     ) -> Page[RowT]:
         """Return up to `limit` rows after the cursor, and the cursor of the next page or None at the end.
 
-        The rows must have the keyset's columns. Parameters are the query's, by name. Raises InvalidCursorError.
+        The rows must have the keyset's columns. Parameters are the query's, by name. Raises InvalidCursorError, and
+        TypeError for a query that cannot be listed in pages.
         """
         query.check_parameters(parameters)
         first, further = self._pages.get(query) or self._prepare(query)
@@ -69,6 +76,11 @@ class Keyset:
     def _prepare(self, query: Query[Any]) -> tuple[AnySelect, AnySelect]:
         """Return the statements of the first page and of any further one, kept for as long as the query is."""
         statement = cast("AnySelect", query.statement)
+        # relies on: these two, which have no public counterpart.
+        if statement._order_by_clauses or statement._has_row_limiting_clause:  # noqa: SLF001 - see above
+            raise TypeError("The statement has an order or a limit of its own: a page has that of its keyset.")
+        if optional := [name for name in self._names if name in optional_fields(query.row)]:
+            raise TypeError(f"{optional[0]} may be NULL, and pages would lack such rows: exclude them in the statement.")
         first = statement.order_by(*self._columns).limit(bindparam("row_limit", type_=Integer))
         last = (bindparam(name, type_=column.type) for name, column in zip(self._last, self._columns, strict=True))
         self._pages[query] = first, first.where(tuple_(*self._columns) > tuple_(*last))

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     FromClause,
+    Null,
     Select,
     TextClause,
     inspect,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapper
 from sqlalchemy.orm.context import FromStatement
-from sqlalchemy.sql import visitors
+from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import ReturnsRows
 from sqlalchemy.types import NullType, TypeEngine
@@ -68,6 +69,11 @@ def check_new_row(row: object, names: Iterable[str], model: type[DeclarativeBase
             f"{unknown!r} of {type(row).__name__} is no column of {model.__name__}, "
             f"which has {', '.join(columns.keys())}."
         )
+
+
+def optional_fields(row: object) -> frozenset[str]:
+    """Return the fields of a row whose type says that they may be None."""
+    return frozenset(name for name, hint in _hints(row).items() if NoneType in get_args(hint))
 
 
 def parameter_names(statement: Any) -> tuple[frozenset[str], frozenset[str]]:
@@ -166,11 +172,19 @@ def _check_type(field: str, expected: Any, column: Any, statement: ReturnsRows) 
 def _excludes_null(statement: Any, column: Column[Any]) -> bool:
     """Return whether a condition of the statement mentions the column, as `IS NOT NULL` and an inner join do."""
     try:
-        conditions = [part for part in visitors.iterate(statement) if isinstance(part, BinaryExpression)]
+        conditions = [
+            part
+            for part in visitors.iterate(statement)
+            if isinstance(part, BinaryExpression) and not _is_null(part)
+        ]
     except SQLAlchemyError:
         # It joins a model that is not imported yet.
         return True
     return any(part in column.proxy_set for condition in conditions for part in visitors.iterate(condition))
+
+
+def _is_null(condition: BinaryExpression[Any]) -> bool:
+    return condition.operator is operators.is_ and isinstance(condition.right, Null)
 
 
 def _python_type(column: Any) -> type | None:
