@@ -80,7 +80,7 @@ class Keyset:
         if statement._order_by_clauses or statement._has_row_limiting_clause:  # noqa: SLF001 - see above
             raise TypeError("The statement has an order or a limit of its own: a page has that of its keyset.")
         if optional := [name for name in self._names if name in optional_fields(query.row)]:
-            raise TypeError(f"{optional[0]} may be NULL, and pages would lack such rows: exclude them in the statement.")
+            raise TypeError(f"{optional[0]} may be NULL, and pages would lack those rows: exclude them by a condition.")
         first = statement.order_by(*self._columns).limit(bindparam("row_limit", type_=Integer))
         last = (bindparam(name, type_=column.type) for name, column in zip(self._last, self._columns, strict=True))
         self._pages[query] = first, first.where(tuple_(*self._columns) > tuple_(*last))

@@ -173,9 +173,7 @@ def _excludes_null(statement: Any, column: Column[Any]) -> bool:
     """Return whether a condition of the statement mentions the column, as `IS NOT NULL` and an inner join do."""
     try:
         conditions = [
-            part
-            for part in visitors.iterate(statement)
-            if isinstance(part, BinaryExpression) and not _is_null(part)
+            part for part in visitors.iterate(statement) if isinstance(part, BinaryExpression) and not _is_null(part)
         ]
     except SQLAlchemyError:
         # It joins a model that is not imported yet.
