@@ -46,8 +46,8 @@ def build_application(
             `Database` among them.
         middleware: Further ASGI middleware, the outermost first. It runs within that of the kit: its requests have an
             id and a log line, its errors are answered as those of endpoints are, and `scope["state"]` holds what
-            `request.state` does, such as `scope["state"]["database"]`. Requests for health, metrics and the
-            description of the API do not pass it, so they are answered whatever state it or its database is in.
+            `request.state` does, such as `scope["state"]["database"]`. Requests for health and metrics do not pass
+            it, so they are answered whatever state it or its database is in.
         client_of: Says who sent a request with an idempotency key, so that clients do not meet each other's keys.
         revisions: Which revisions of the database this version of the service was written for.
     """
@@ -77,7 +77,7 @@ def build_application(
     app.state.components = Components(http_metrics, client_of, revisions)
     # The middleware added last runs first, so refusals by CORS and host checks are logged and counted too.
     if middleware:
-        app.add_middleware(Bypass, middleware=middleware, paths=OPERATIONS_PATHS | _description_paths(app))
+        app.add_middleware(Bypass, middleware=middleware, paths=OPERATIONS_PATHS)
     cors = partial(Cors, origins=settings.cors_origins) if settings.cors_origins else None
     if cors is not None:
         app.add_middleware(cors)
@@ -88,10 +88,3 @@ def build_application(
     for router in (health.router, scraping.router, *routers):
         app.include_router(router)
     return app
-
-
-def _description_paths(app: FastAPI) -> set[str]:
-    if app.openapi_url is None:
-        return set()
-    paths = (app.openapi_url, app.docs_url, app.redoc_url, app.swagger_ui_oauth2_redirect_url)
-    return {path for path in paths if path is not None}
