@@ -18,7 +18,7 @@ from app.kit.http.cors import Cors
 from app.kit.http.error_handlers import install_error_handlers
 from app.kit.http.hosts import TrustedHosts
 from app.kit.http.metrics import HttpMetrics, PoolCollector
-from app.kit.http.middleware import OPERATIONS_PATHS, Bypass, RequestMiddleware
+from app.kit.http.middleware import Bypass, RequestMiddleware
 from app.kit.http.openapi import Application
 from app.kit.idempotency.routes import same_client
 from app.kit.logs import configure_logging
@@ -77,7 +77,7 @@ def build_application(
     app.state.components = Components(http_metrics, client_of, revisions)
     # The middleware added last runs first, so refusals by CORS and host checks are logged and counted too.
     if middleware:
-        app.add_middleware(Bypass, middleware=middleware, paths=OPERATIONS_PATHS)
+        app.add_middleware(Bypass, middleware=middleware)
     cors = partial(Cors, origins=settings.cors_origins) if settings.cors_origins else None
     if cors is not None:
         app.add_middleware(cors)

@@ -1,7 +1,7 @@
 """ASGI middleware for every request and every WebSocket: id, access log, metrics, and an end for what fails."""
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Final
 
@@ -33,17 +33,16 @@ def path_within(scope: Scope) -> str:
 
 
 class Bypass:
-    """Further middleware, the outermost first, that requests for some paths do not pass."""
+    """Further middleware, the outermost first, that requests for `OPERATIONS_PATHS` do not pass."""
 
-    def __init__(self, app: ASGIApp, middleware: Sequence[Middleware], paths: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, middleware: Sequence[Middleware]) -> None:
         self._past = self._through = app
         for cls, args, kwargs in reversed(middleware):
             self._through = cls(self._through, *args, **kwargs)
-        self._paths = frozenset(paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, with the middleware or without it."""
-        bypassed = scope["type"] == "http" and path_within(scope) in self._paths
+        bypassed = scope["type"] == "http" and path_within(scope) in OPERATIONS_PATHS
         await (self._past if bypassed else self._through)(scope, receive, send)
 
 
