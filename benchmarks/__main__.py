@@ -21,9 +21,9 @@ from benchmarks.rendering import measure_rendering
 from benchmarks.series import SERIES
 from benchmarks.serving import NotServingError
 from benchmarks.throughput import UnknownContenderError, all_contenders, measure_throughput
-from tests.harness.commands import CommandFailedError
-from tests.harness.rendering import Template
-from tests.harness.servers import shared_postgres
+from tests.harness.rendering.template import Template
+from tests.harness.running.commands import CommandFailedError
+from tests.harness.running.servers import shared_postgres
 
 PARTS = {
     "throughput": measure_throughput,

@@ -14,12 +14,12 @@ from benchmarks.database import EXPORTED_HEROES, HEROES, fill
 from benchmarks.generated import install
 from benchmarks.handwritten import install_drivers
 from benchmarks.progress import Progress
-from tests.harness.combinations import combinations
-from tests.harness.live_service import migrate
-from tests.harness.processes import free_port
-from tests.harness.rendering import Template
-from tests.harness.servers import scratch_database
-from tests.harness.services import Service
+from tests.harness.rendering.combinations import combinations
+from tests.harness.rendering.template import Template
+from tests.harness.running.live_service import migrate
+from tests.harness.running.processes import free_port
+from tests.harness.running.servers import scratch_database
+from tests.harness.running.services import Service
 
 _BOUNCER_CONNECTIONS = 10
 """As many as a contender without PgBouncer has in its own pool."""

@@ -16,7 +16,7 @@ from benchmarks.contenders import Contender, Start
 from benchmarks.database import HEROES, reset
 from benchmarks.progress import Progress
 from benchmarks.serving import Served, serve
-from tests.harness.live_service import Answer
+from tests.harness.running.live_service import Answer
 
 _STORED_WITHIN = 5.0  # seconds
 _NOBODY = 9 * 10**17

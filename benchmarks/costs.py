@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from benchmarks.markdown import listed, origin, table
 from benchmarks.results import spread, write_results
-from tests.harness.commands import CommandFailedError, clean_environment, last_lines
+from tests.harness.running.commands import CommandFailedError, clean_environment, last_lines
 
 
 class Cost(NamedTuple):

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from benchmarks.arena import Arena
 from benchmarks.serving import Served
-from tests.harness.live_service import HOST
+from tests.harness.running.live_service import HOST
 
 PAGES = 300
 """Pages to walk through. A keyset page costs the same wherever it is, so they need not reach to the end."""

@@ -11,7 +11,7 @@ from http.client import HTTPConnection
 from typing import NamedTuple
 
 from benchmarks.serving import Served
-from tests.harness.live_service import HOST
+from tests.harness.running.live_service import HOST
 
 _CHUNK = 1 << 18  # bytes
 _LOOK_EVERY = 0.1  # seconds

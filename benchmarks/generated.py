@@ -6,10 +6,10 @@ from pathlib import Path
 
 from benchmarks.contenders import Command, Contender, Start
 from benchmarks.interpreter import find_python
-from tests.harness.combinations import Combination, combinations
-from tests.harness.live_service import serving_command
-from tests.harness.rendering import Template
-from tests.harness.services import Service
+from tests.harness.rendering.combinations import Combination, combinations
+from tests.harness.rendering.template import Template
+from tests.harness.running.live_service import serving_command
+from tests.harness.running.services import Service
 
 SETTINGS = {"LOG_LEVEL": "INFO", "LOG_FORMAT": "json"}
 """What a service in production logs. Metrics and request ids cannot be switched off."""

@@ -22,9 +22,9 @@ from benchmarks.results import RESULTS, Measurement, write_results
 from benchmarks.series import SERIES, WORKLOADS, Growth, Point, plot_series, report_of
 from benchmarks.serving import Served, serve
 from benchmarks.workloads import TITLES, Timing, measure
-from tests.harness.combinations import combinations
-from tests.harness.rendering import Template
-from tests.harness.services import Service
+from tests.harness.rendering.combinations import combinations
+from tests.harness.rendering.template import Template
+from tests.harness.running.services import Service
 
 CONNECTIONS = 64
 """How many clients ask, unless it is their number that grows."""

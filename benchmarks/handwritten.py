@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.contenders import WORKLOADS, Command, Contender, Kind, Place, Start
-from tests.harness.live_service import HOST
-from tests.harness.questions import ROOT
-from tests.harness.services import Service
+from tests.harness.rendering.questions import ROOT
+from tests.harness.running.live_service import HOST
+from tests.harness.running.services import Service
 
 REFERENCE = "raw_fastapi"
 """The contender that all others are compared with."""

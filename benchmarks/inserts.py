@@ -16,10 +16,10 @@ from benchmarks.handwritten import install_drivers
 from benchmarks.machine import describe
 from benchmarks.markdown import listed, origin, table
 from benchmarks.results import RESULTS, spread, write_results
-from tests.harness.combinations import Combination, combinations
-from tests.harness.commands import run
-from tests.harness.questions import ROOT
-from tests.harness.rendering import Template
+from tests.harness.rendering.combinations import Combination, combinations
+from tests.harness.rendering.questions import ROOT
+from tests.harness.rendering.template import Template
+from tests.harness.running.commands import run
 
 _ROWS = (1_000, 10_000)
 _TURNS = 5

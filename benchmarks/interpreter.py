@@ -1,6 +1,6 @@
 """The Python that every contender runs on."""
 
-from tests.harness.interpreters import find_interpreter
+from tests.harness.running.interpreters import find_interpreter
 
 VERSIONS = ("3.13", "3.12")
 """What the template and the other generators support, the newer one first."""

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.harness.commands import run
-from tests.harness.servers import install_package
+from tests.harness.running.commands import run
+from tests.harness.running.servers import install_package
 
 SCRIPTS = Path(__file__).with_name("lua")
 

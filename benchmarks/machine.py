@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests.harness.services import Service
+from tests.harness.running.services import Service
 
 _SHOWN = (
     *("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "pydantic", "sqlalchemy", "asyncpg", "psycopg"),

@@ -14,9 +14,9 @@ from benchmarks.costs import Cost, timed
 from benchmarks.machine import describe_machine
 from benchmarks.markdown import listed, origin, table
 from benchmarks.results import RESULTS, write_results
-from tests.harness.combinations import combinations
-from tests.harness.questions import ROOT
-from tests.harness.steps import STEPS
+from tests.harness.rendering.combinations import combinations
+from tests.harness.rendering.questions import ROOT
+from tests.harness.running.steps import STEPS
 
 _TESTS = "tests/test_combinations.py"
 _SIZES = (1, 8)

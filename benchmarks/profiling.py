@@ -24,8 +24,8 @@ from benchmarks.progress import Progress
 from benchmarks.results import RESULTS, write_results
 from benchmarks.serving import Served, serve
 from benchmarks.workloads import TITLES, Timing, measure
-from tests.harness.commands import run
-from tests.harness.rendering import Template
+from tests.harness.rendering.template import Template
+from tests.harness.running.commands import run
 
 WORKLOADS = ("get", "list", "post", "patch")
 

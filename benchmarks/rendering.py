@@ -18,10 +18,10 @@ from benchmarks.peers import fullstack, s3rius
 from benchmarks.peers.projects import uv
 from benchmarks.peers.versions import FULLSTACK, S3RIUS
 from benchmarks.results import RESULTS
-from tests.harness.commands import run
-from tests.harness.releases import releases
-from tests.harness.rendering import Template
-from tests.harness.snapshot import TAG, commit_everything, git
+from tests.harness.rendering.releases import releases
+from tests.harness.rendering.snapshot import TAG, commit_everything, git
+from tests.harness.rendering.template import Template
+from tests.harness.running.commands import run
 
 MINIMAL = "minimal template"
 """What every time is compared with: Copier's own work, for one question and one file."""

@@ -10,8 +10,8 @@ from http.client import HTTPException
 from typing import NamedTuple
 
 from benchmarks.contenders import Contender, Place, Start
-from tests.harness.live_service import LiveService
-from tests.harness.processes import running
+from tests.harness.running.live_service import LiveService
+from tests.harness.running.processes import running
 
 MEGABYTE = 1_000_000  # bytes
 

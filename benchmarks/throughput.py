@@ -24,9 +24,9 @@ from benchmarks.report import report_of
 from benchmarks.results import RESULTS, Results, write_results
 from benchmarks.rounds import Plan, play
 from benchmarks.workloads import EXPORT, Timing
-from tests.harness.rendering import Template
-from tests.harness.servers import install_pgbouncer
-from tests.harness.services import Service
+from tests.harness.rendering.template import Template
+from tests.harness.running.servers import install_pgbouncer
+from tests.harness.running.services import Service
 
 
 class UnknownContenderError(LookupError):

@@ -12,14 +12,14 @@ import psycopg
 import pytest
 from copier.errors import CopierError
 
-from tests.harness.combinations import combinations
-from tests.harness.kit import SharedRuns
-from tests.harness.leftovers import mark_this_run, remaining_processes
-from tests.harness.rendering import Template
-from tests.harness.report import RunReport, WorkerReport
-from tests.harness.servers import install_pgbouncer, scratch_databases, shared_postgres
-from tests.harness.services import Environments
-from tests.harness.steps import WholeCombinations
+from tests.harness.rendering.combinations import combinations
+from tests.harness.rendering.template import Template
+from tests.harness.reporting.report import RunReport, WorkerReport
+from tests.harness.running.kit import SharedRuns
+from tests.harness.running.leftovers import mark_this_run, remaining_processes
+from tests.harness.running.servers import install_pgbouncer, scratch_databases, shared_postgres
+from tests.harness.running.services import Environments
+from tests.harness.running.steps import WholeCombinations
 
 ENOUGH_MEMORY = 4 * 1024**3
 """Free bytes on a file system in memory from which on temporary files are kept there."""

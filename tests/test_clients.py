@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.harness.clients import PythonClient, check_typescript, description_of
-from tests.harness.linters import MissingToolError
-from tests.harness.live_service import installed_with_database, migrate, serve
-from tests.harness.rendering import Template
-from tests.harness.services import Environments, Service
+from tests.harness.rendering.template import Template
+from tests.harness.running.clients import PythonClient, check_typescript, description_of
+from tests.harness.running.linters import MissingToolError
+from tests.harness.running.live_service import installed_with_database, migrate, serve
+from tests.harness.running.services import Environments, Service
 
 pytestmark = pytest.mark.slow
 

@@ -16,19 +16,19 @@ from typing import Any
 
 import pytest
 
-from tests.harness import content
-from tests.harness.combinations import Combination, combinations, samples
-from tests.harness.commands import last_lines, run
-from tests.harness.interpreters import interpreter, version_for, versions
-from tests.harness.kit import SharedRuns, copy_without_owners_files, key_of, outcome_of
-from tests.harness.rendering import Template
-from tests.harness.report import COVERAGE, KIT_COVERAGE, TAKEN_OVER
-from tests.harness.servers import find_pgbouncer, scratch_database, server_url
-from tests.harness.services import Environments, Service
-from tests.harness.steps import STEPS
+from tests.harness.rendering import content
+from tests.harness.rendering.combinations import Combination, combinations, samples
+from tests.harness.rendering.template import Template
+from tests.harness.reporting.report import COVERAGE, KIT_COVERAGE, TAKEN_OVER
+from tests.harness.running.commands import last_lines, run
+from tests.harness.running.interpreters import interpreter, version_for, versions
+from tests.harness.running.kit import SharedRuns, copy_without_owners_files, key_of, outcome_of
+from tests.harness.running.servers import find_pgbouncer, scratch_database, server_url
+from tests.harness.running.services import Environments, Service
+from tests.harness.running.steps import STEPS
 
 RUFF = Path(sys.executable).with_name("ruff")
-ROUND_TRIP = Path(__file__).with_name("harness") / "alembic_round_trip.py"
+ROUND_TRIP = Path(__file__).with_name("harness") / "running" / "alembic_round_trip.py"
 
 SUITE_WITHIN = 900  # seconds; on a machine that is not busy it takes one
 

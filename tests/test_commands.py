@@ -8,13 +8,13 @@ import sys
 import psutil
 import pytest
 
-from tests.harness.processes import running, still_alive
-from tests.harness.questions import ROOT
+from tests.harness.rendering.questions import ROOT
+from tests.harness.running.processes import running, still_alive
 
-RUN = "import pathlib, sys; from tests.harness.commands import run; run(*sys.argv[1:], cwd=pathlib.Path())"
+RUN = "import pathlib, sys; from tests.harness.running.commands import run; run(*sys.argv[1:], cwd=pathlib.Path())"
 RUNNING = """
 import pathlib, sys, time
-from tests.harness.processes import running
+from tests.harness.running.processes import running
 with running(*sys.argv[1:], cwd=pathlib.Path(), env={}):
     time.sleep(600)
 """

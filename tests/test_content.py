@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import content
-from tests.harness.combinations import Combination, combinations, samples
-from tests.harness.rendering import Template
+from tests.harness.rendering import content
+from tests.harness.rendering.combinations import Combination, combinations, samples
+from tests.harness.rendering.template import Template
 
 FORBIDDEN_IMPORTS = {
     "from app.settings import Settings": "src/app/kit/logs.py",

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.combinations import Combination
-from tests.harness.interpreters import OWN_VERSION
-from tests.harness.rendering import Template
-from tests.harness.servers import server_url
-from tests.harness.services import Environments, Service
+from tests.harness.rendering.combinations import Combination
+from tests.harness.rendering.template import Template
+from tests.harness.running.interpreters import OWN_VERSION
+from tests.harness.running.servers import server_url
+from tests.harness.running.services import Environments, Service
 
 ONE_PER_DRIVER = [
     Combination("asyncpg", "queue", "repository", example=True),

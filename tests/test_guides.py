@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.combinations import Combination, combinations
-from tests.harness.questions import Answers
-from tests.harness.rendering import Template
+from tests.harness.rendering.combinations import Combination, combinations
+from tests.harness.rendering.questions import Answers
+from tests.harness.rendering.template import Template
 
 SERVICES: dict[str, Answers] = {"postgres": {}, "sqlite": {"driver": "aiosqlite", "data_access": "direct"}}
 

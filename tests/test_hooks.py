@@ -15,14 +15,14 @@ import copier
 import pytest
 import yaml
 
-from tests.harness.commands import run
-from tests.harness.copier_cli import run_copier
-from tests.harness.questions import ROOT, Answers
-from tests.harness.releases import history
-from tests.harness.rendering import Template
-from tests.harness.services import OWN_INTERPRETER
-from tests.harness.snapshot import A_PERSON, TAG, commit_everything, git
-from tests.harness.updates import begin, replace
+from tests.harness.rendering.questions import ROOT, Answers
+from tests.harness.rendering.releases import history
+from tests.harness.rendering.snapshot import A_PERSON, TAG, commit_everything, git
+from tests.harness.rendering.template import Template
+from tests.harness.running.commands import run
+from tests.harness.running.services import OWN_INTERPRETER
+from tests.harness.updating.copier_cli import run_copier
+from tests.harness.updating.updates import begin, replace
 from tests.test_text_answers import NASTY, UPDATED
 
 HOOKS = ROOT / "template" / "devtools" / "hooks"
@@ -531,7 +531,7 @@ QUICKER_COPIER = f"""\
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 from copier._cli import CopierApp
-from tests.harness.quicker import make_copier_quicker
+from tests.harness.rendering.quicker import make_copier_quicker
 make_copier_quicker()
 CopierApp.run()
 """

@@ -6,10 +6,10 @@ import tomllib
 
 import pytest
 
-from tests.harness import content
-from tests.harness.combinations import combinations
-from tests.harness.interpreters import OWN_VERSION, find_interpreter, further_versions, share_out, versions
-from tests.harness.rendering import Template
+from tests.harness.rendering import content
+from tests.harness.rendering.combinations import combinations
+from tests.harness.rendering.template import Template
+from tests.harness.running.interpreters import OWN_VERSION, find_interpreter, further_versions, share_out, versions
 
 
 @pytest.mark.parametrize("version", versions())

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.combinations import combinations, groups
-from tests.harness.commands import CommandFailedError
-from tests.harness.kit import SharedRuns, copy_without_owners_files, key_of
-from tests.harness.questions import Answers
-from tests.harness.rendering import Template
-from tests.harness.updates import replace
+from tests.harness.rendering.combinations import combinations, groups
+from tests.harness.rendering.questions import Answers
+from tests.harness.rendering.template import Template
+from tests.harness.running.commands import CommandFailedError
+from tests.harness.running.kit import SharedRuns, copy_without_owners_files, key_of
+from tests.harness.updating.updates import replace
 
 ANSWERS: Answers = {"driver": "asyncpg", "pool": "queue", "data_access": "repository", "example": True}
 

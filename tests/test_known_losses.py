@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.copier_cli import run_copier
-from tests.harness.next_releases import NEXT_TAGS, with_next_releases
-from tests.harness.releases import FIRST_TO_UPDATE_FROM, history
-from tests.harness.rendering import Template
-from tests.harness.snapshot import TAG, commit, commit_everything, git
-from tests.harness.updates import begin_service, signs_of_a_conflict, tree
+from tests.harness.rendering.releases import FIRST_TO_UPDATE_FROM, history
+from tests.harness.rendering.snapshot import TAG, commit, commit_everything, git
+from tests.harness.rendering.template import Template
+from tests.harness.updating.copier_cli import run_copier
+from tests.harness.updating.next_releases import NEXT_TAGS, with_next_releases
+from tests.harness.updating.updates import begin_service, signs_of_a_conflict, tree
 
 EDIT = "\n# Found out in production, and written down here.\n"
 

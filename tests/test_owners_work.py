@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.combinations import Combination
-from tests.harness.copier_cli import run_copier
-from tests.harness.first_months import work_for_months
-from tests.harness.interpreters import OWN_VERSION
-from tests.harness.next_releases import NEXT_TAGS, with_next_releases
-from tests.harness.releases import starting_points
-from tests.harness.rendering import Template
-from tests.harness.servers import server_url
-from tests.harness.services import Environments, Service
-from tests.harness.snapshot import TAG, commit
-from tests.harness.updates import Tree, assert_updated, begin_service, tree
+from tests.harness.rendering.combinations import Combination
+from tests.harness.rendering.releases import starting_points
+from tests.harness.rendering.snapshot import TAG, commit
+from tests.harness.rendering.template import Template
+from tests.harness.running.interpreters import OWN_VERSION
+from tests.harness.running.servers import server_url
+from tests.harness.running.services import Environments, Service
+from tests.harness.updating.copier_cli import run_copier
+from tests.harness.updating.first_months import work_for_months
+from tests.harness.updating.next_releases import NEXT_TAGS, with_next_releases
+from tests.harness.updating.updates import Tree, assert_updated, begin_service, tree
 
 TEAMS = [
     pytest.param(Combination("asyncpg", "queue", "repository", example=True), True, id="example-kept"),

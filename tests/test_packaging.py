@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.harness import content
-from tests.harness.commands import run
-from tests.harness.linters import MissingToolError, actionlint, check_schema, hadolint, has_docker_compose
-from tests.harness.packaging import Packaging, packagings
-from tests.harness.questions import ROOT, questions
-from tests.harness.rendering import Template
+from tests.harness.rendering import content
+from tests.harness.rendering.packaging import Packaging, packagings
+from tests.harness.rendering.questions import ROOT, questions
+from tests.harness.rendering.template import Template
+from tests.harness.running.commands import run
+from tests.harness.running.linters import MissingToolError, actionlint, check_schema, hadolint, has_docker_compose
 
 LICENCE_TITLES = {
     "MIT": "MIT License",

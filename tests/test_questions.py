@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.combinations import combinations
-from tests.harness.commands import Result, run
-from tests.harness.packaging import packagings
-from tests.harness.questions import Answers, choices_missing_from, questions
-from tests.harness.rendering import Template
-from tests.harness.snapshot import TAG
+from tests.harness.rendering.combinations import combinations
+from tests.harness.rendering.packaging import packagings
+from tests.harness.rendering.questions import Answers, choices_missing_from, questions
+from tests.harness.rendering.snapshot import TAG
+from tests.harness.rendering.template import Template
+from tests.harness.running.commands import Result, run
 
 COPIER = Path(sys.executable).with_name("copier")
 

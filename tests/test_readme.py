@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import content
-from tests.harness.combinations import combinations
-from tests.harness.commands import run
-from tests.harness.questions import ROOT, questions
-from tests.harness.rendering import Template
-from tests.harness.services import OWN_INTERPRETER
-from tests.harness.snapshot import A_PERSON, git
+from tests.harness.rendering import content
+from tests.harness.rendering.combinations import combinations
+from tests.harness.rendering.questions import ROOT, questions
+from tests.harness.rendering.snapshot import A_PERSON, git
+from tests.harness.rendering.template import Template
+from tests.harness.running.commands import run
+from tests.harness.running.services import OWN_INTERPRETER
 
 SCAFFOLD = 'pip install uv && uvx copier copy --defaults "$PWD" ../my-service'
 TEST = "pip install uv && uv run pytest"
@@ -128,7 +128,7 @@ def test_ci_shares_out_every_combination() -> None:
     """The workflow's jobs take their share from the list that the tests are made of."""
 
     def listed(*options: str) -> list[str]:
-        command = [sys.executable, "-m", "tests.harness.combinations", *options]
+        command = [sys.executable, "-m", "tests.harness.rendering.combinations", *options]
         printed = subprocess.run(command, cwd=ROOT, env=os.environ, check=True, capture_output=True, text=True).stdout
         names = json.loads(printed)
         assert isinstance(names, list)

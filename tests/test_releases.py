@@ -8,11 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.commands import run
-from tests.harness.questions import ROOT
-from tests.harness.releases import CHANGELOG, history, own_version, problems_of_changelog, releases, starting_points
-from tests.harness.rendering import Template
-from tests.harness.snapshot import A_PERSON, TAG, commit, git
+from tests.harness.rendering.questions import ROOT
+from tests.harness.rendering.releases import (
+    CHANGELOG,
+    history,
+    own_version,
+    problems_of_changelog,
+    releases,
+    starting_points,
+)
+from tests.harness.rendering.snapshot import A_PERSON, TAG, commit, git
+from tests.harness.rendering.template import Template
+from tests.harness.running.commands import run
 
 LINKS = """
 [Unreleased]: ../../compare/v1.2.0...HEAD
@@ -102,4 +109,6 @@ def _set_version(clone: Path, version: str) -> None:
 
 def _release(clone: Path, *, expected: int = 0) -> str:
     """What ``poe release`` prints in a clone."""
-    return run(sys.executable, "-m", "tests.harness.releases", cwd=clone, env=A_PERSON, expected=expected).output
+    return run(
+        sys.executable, "-m", "tests.harness.rendering.releases", cwd=clone, env=A_PERSON, expected=expected
+    ).output

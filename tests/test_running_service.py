@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from tests.harness.commands import run
-from tests.harness.interpreters import OWN_VERSION
-from tests.harness.live_service import migrate, serve, serving_command
-from tests.harness.processes import Running, data_folders, free_port, running, still_alive
-from tests.harness.questions import Answers
-from tests.harness.rendering import Template
-from tests.harness.services import OWN_INTERPRETER, Environments, Service
+from tests.harness.rendering.questions import Answers
+from tests.harness.rendering.template import Template
+from tests.harness.running.commands import run
+from tests.harness.running.interpreters import OWN_VERSION
+from tests.harness.running.live_service import migrate, serve, serving_command
+from tests.harness.running.processes import Running, data_folders, free_port, running, still_alive
+from tests.harness.running.services import OWN_INTERPRETER, Environments, Service
 
 pytestmark = pytest.mark.slow
 

@@ -14,14 +14,14 @@ from shutil import rmtree
 
 import pytest
 
-from tests.harness.copier_cli import run_copier
-from tests.harness.interpreters import OWN_VERSION
-from tests.harness.questions import Answers
-from tests.harness.rendering import Template
-from tests.harness.servers import scratch_database, server_url
-from tests.harness.services import Environments, Service
-from tests.harness.snapshot import A_PERSON, TAG, git
-from tests.harness.updates import begin_service, replace
+from tests.harness.rendering.questions import Answers
+from tests.harness.rendering.snapshot import A_PERSON, TAG, git
+from tests.harness.rendering.template import Template
+from tests.harness.running.interpreters import OWN_VERSION
+from tests.harness.running.servers import scratch_database, server_url
+from tests.harness.running.services import Environments, Service
+from tests.harness.updating.copier_cli import run_copier
+from tests.harness.updating.updates import begin_service, replace
 
 pytestmark = pytest.mark.slow
 

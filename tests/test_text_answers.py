@@ -14,13 +14,13 @@ import copier
 import pytest
 import yaml
 
-from tests.harness import content
-from tests.harness.combinations import refusal
-from tests.harness.commands import run
-from tests.harness.questions import Answers, text_questions
-from tests.harness.rendering import Template
-from tests.harness.snapshot import A_PERSON, TAG, commit_everything, git
-from tests.harness.updates import assert_updated, begin, tree
+from tests.harness.rendering import content
+from tests.harness.rendering.combinations import refusal
+from tests.harness.rendering.questions import Answers, text_questions
+from tests.harness.rendering.snapshot import A_PERSON, TAG, commit_everything, git
+from tests.harness.rendering.template import Template
+from tests.harness.running.commands import run
+from tests.harness.updating.updates import assert_updated, begin, tree
 
 RUFF, COPIER = (Path(sys.executable).with_name(name) for name in ("ruff", "copier"))
 NEXT_TAG = "v10000"

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.combinations import RUNTIME_QUESTIONS, Combination, combinations, samples
-from tests.harness.next_releases import NEXT_TAGS, with_next_releases
-from tests.harness.questions import questions
-from tests.harness.releases import starting_points
-from tests.harness.rendering import Template
-from tests.harness.snapshot import TAG, commit, git
-from tests.harness.updates import assert_updated, begin_service, differences, tree
+from tests.harness.rendering.combinations import RUNTIME_QUESTIONS, Combination, combinations, samples
+from tests.harness.rendering.questions import questions
+from tests.harness.rendering.releases import starting_points
+from tests.harness.rendering.snapshot import TAG, commit, git
+from tests.harness.rendering.template import Template
+from tests.harness.updating.next_releases import NEXT_TAGS, with_next_releases
+from tests.harness.updating.updates import assert_updated, begin_service, differences, tree
 
 SAMPLE = 24
 """How many pairs of combinations are switched while a release is updated, in one run."""

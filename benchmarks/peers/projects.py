@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from benchmarks.interpreter import find_python
-from tests.harness.commands import run
+from tests.harness.running.commands import run
 
 _TIMEOUT = 900  # seconds; one generator also installs its project and has pre-commit format it, twice
 

@@ -10,10 +10,10 @@ import pytest
 
 from tests.faults.faults import FAULTS, Fault
 from tests.faults.stack import Stack, stack_of
-from tests.harness.combinations import Combination, combinations
-from tests.harness.rendering import Template
-from tests.harness.servers import find_pgbouncer
-from tests.harness.services import Environments
+from tests.harness.rendering.combinations import Combination, combinations
+from tests.harness.rendering.template import Template
+from tests.harness.running.servers import find_pgbouncer
+from tests.harness.running.services import Environments
 
 SECONDS_EACH = 6
 """What a fault takes, by which the number of faults in the long form is reckoned: so the seed alone decides on them."""

@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 import psycopg
 
-from tests.harness.commands import supervised
-from tests.harness.processes import free_port
+from tests.harness.running.commands import supervised
+from tests.harness.running.processes import free_port
 
 OPTIONS = {
     # A crash of the server loses nothing without it, only one of the machine would.

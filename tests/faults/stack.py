@@ -21,13 +21,13 @@ import psutil
 from tests.faults.ledger import Row, Tables
 from tests.faults.network import Link
 from tests.faults.servers import Postgres, own_postgres
-from tests.harness.combinations import Combination
-from tests.harness.live_service import LiveService, installed, migrate, serve
-from tests.harness.processes import free_port
-from tests.harness.questions import ROOT
-from tests.harness.rendering import Template
-from tests.harness.servers import unpack_devtools
-from tests.harness.services import Environments, Service
+from tests.harness.rendering.combinations import Combination
+from tests.harness.rendering.questions import ROOT
+from tests.harness.rendering.template import Template
+from tests.harness.running.live_service import LiveService, installed, migrate, serve
+from tests.harness.running.processes import free_port
+from tests.harness.running.servers import unpack_devtools
+from tests.harness.running.services import Environments, Service
 
 T = TypeVar("T")
 

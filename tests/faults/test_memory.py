@@ -10,10 +10,10 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from tests.harness.live_service import LiveService, installed_with_database, migrate, serve
-from tests.harness.questions import questions
-from tests.harness.rendering import Template
-from tests.harness.services import Environments
+from tests.harness.rendering.questions import questions
+from tests.harness.rendering.template import Template
+from tests.harness.running.live_service import LiveService, installed_with_database, migrate, serve
+from tests.harness.running.services import Environments
 
 pytestmark = pytest.mark.slow
 

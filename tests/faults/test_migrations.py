@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
-from tests.harness.live_service import installed_with_database
-from tests.harness.questions import questions
-from tests.harness.rendering import Template
-from tests.harness.services import Environments, Service
+from tests.harness.rendering.questions import questions
+from tests.harness.rendering.template import Template
+from tests.harness.running.live_service import installed_with_database
+from tests.harness.running.services import Environments, Service
 
 pytestmark = pytest.mark.slow
 

@@ -1,1 +1,4 @@
-"""What the tests share. Each module has one job; none of them holds a test."""
+"""What the tests share, in four packages, each of which may use those before it, and none of which holds a test.
+
+``rendering``, ``running``, ``updating``, ``reporting``.
+"""

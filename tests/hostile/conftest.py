@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.harness.live_service import LiveService, installed_with_database, migrate, serve
-from tests.harness.questions import questions
-from tests.harness.rendering import Template
-from tests.harness.services import Environments, Service
+from tests.harness.rendering.questions import questions
+from tests.harness.rendering.template import Template
+from tests.harness.running.live_service import LiveService, installed_with_database, migrate, serve
+from tests.harness.running.services import Environments, Service
 
 
 @dataclass(frozen=True)

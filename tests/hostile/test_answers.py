@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.harness.live_service import LiveService
+from tests.harness.running.live_service import LiveService
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.commands import last_lines, run
-from tests.harness.live_service import LiveService
+from tests.harness.running.commands import last_lines, run
+from tests.harness.running.live_service import LiveService
 
 pytestmark = pytest.mark.slow
 

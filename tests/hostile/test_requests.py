@@ -12,8 +12,8 @@ from http.client import HTTPException, HTTPResponse
 
 import pytest
 
-from tests.harness.commands import last_lines
-from tests.harness.live_service import HOST, LiveService
+from tests.harness.running.commands import last_lines
+from tests.harness.running.live_service import HOST, LiveService
 
 pytestmark = pytest.mark.slow
 

@@ -10,9 +10,9 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import psycopg
 import pytest
 
-from tests.harness.commands import run
-from tests.harness.live_service import LiveService, serve
-from tests.harness.processes import free_port
+from tests.harness.running.commands import run
+from tests.harness.running.live_service import LiveService, serve
+from tests.harness.running.processes import free_port
 from tests.hostile.conftest import Target
 
 pytestmark = pytest.mark.slow

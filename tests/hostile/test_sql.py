@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.combinations import Combination, combinations
-from tests.harness.commands import run
-from tests.harness.rendering import Template
+from tests.harness.rendering.combinations import Combination, combinations
+from tests.harness.rendering.template import Template
+from tests.harness.running.commands import run
 
 RUFF = Path(sys.executable).with_name("ruff")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import copier
 import pytest
 
-from tests.harness.questions import Answers
-from tests.harness.rendering import Template
-from tests.harness.snapshot import commit_everything, git
-from tests.harness.updates import replace
+from tests.harness.rendering.questions import Answers
+from tests.harness.rendering.snapshot import commit_everything, git
+from tests.harness.rendering.template import Template
+from tests.harness.updating.updates import replace
 from tests.updating_guide.owner import FOLLOWED, Owner
 from tests.updating_guide.sources import FIRST, SECOND, THIRD
 

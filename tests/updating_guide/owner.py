@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 import yaml
 
-from tests.harness.commands import run
-from tests.harness.copier_cli import run_copier
-from tests.harness.questions import ROOT
-from tests.harness.snapshot import A_PERSON, commit, git
-from tests.harness.updates import replace
+from tests.harness.rendering.questions import ROOT
+from tests.harness.rendering.snapshot import A_PERSON, commit, git
+from tests.harness.running.commands import run
+from tests.harness.updating.copier_cli import run_copier
+from tests.harness.updating.updates import replace
 
 GUIDE = ROOT / "template" / "docs" / "updating.md"
 ANSWERS_FILE = ".copier-answers.yml"

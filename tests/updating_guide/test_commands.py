@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.services import OWN_INTERPRETER, Environments, Service
-from tests.harness.snapshot import A_PERSON, git
-from tests.harness.updates import tree
+from tests.harness.rendering.snapshot import A_PERSON, git
+from tests.harness.running.services import OWN_INTERPRETER, Environments, Service
+from tests.harness.updating.updates import tree
 from tests.updating_guide.owner import ANSWERS_FILE, GUIDE, WRONG_PAIR, Owner, edit_answers, follows
 from tests.updating_guide.sources import FIRST, SECOND, THIRD, URL, move, reachable
 

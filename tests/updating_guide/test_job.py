@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.harness.commands import Result, run
-from tests.harness.linters import check_schema
-from tests.harness.rendering import Template
-from tests.harness.updates import replace
+from tests.harness.rendering.template import Template
+from tests.harness.running.commands import Result, run
+from tests.harness.running.linters import check_schema
+from tests.harness.updating.updates import replace
 from tests.updating_guide.owner import ANSWERS_FILE
 from tests.updating_guide.sources import FIRST, THIRD, URL, move, reachable
 

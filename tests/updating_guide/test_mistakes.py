@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.copier_cli import run_copier
-from tests.harness.snapshot import git
-from tests.harness.updates import Tree, replace, tree
+from tests.harness.rendering.snapshot import git
+from tests.harness.updating.copier_cli import run_copier
+from tests.harness.updating.updates import Tree, replace, tree
 from tests.updating_guide.owner import ANSWERS_FILE, WRONG_PAIR, Owner, edit_answers
 from tests.updating_guide.sources import FIRST, SECOND, TAG_IS_GONE_URL, move, reachable
 

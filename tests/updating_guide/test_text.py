@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.harness.rendering import Template
+from tests.harness.rendering.template import Template
 from tests.updating_guide import test_commands  # noqa: F401 - notes in FOLLOWED what it types
 from tests.updating_guide.owner import FOLLOWED, GUIDE
 from tests.updating_guide.test_mistakes import MISTAKES

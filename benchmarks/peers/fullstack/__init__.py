@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.contenders import Command, Contender, Place, Start
 from benchmarks.peers.projects import Server, add_heroes, generate, install
 from benchmarks.peers.versions import FULLSTACK
-from tests.harness.live_service import HOST
+from tests.harness.running.live_service import HOST
 
 _NAME = "fullstack_peer"
 OPTIONS = (

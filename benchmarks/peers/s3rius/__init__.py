@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.contenders import Command, Contender, Place, Start
 from benchmarks.peers.projects import Server, add_heroes, generate, install, uv
 from benchmarks.peers.versions import S3RIUS, S3RIUS_FASTAPI
-from tests.harness.live_service import HOST
+from tests.harness.running.live_service import HOST
 
 _NAME = "s3rius_peer"
 OPTIONS = (

@@ -15,7 +15,7 @@ from typing import IO, Any, TypeVar
 
 import psutil
 
-from tests.harness.commands import command_line, last_lines, supervised
+from tests.harness.running.commands import command_line, last_lines, supervised
 
 T = TypeVar("T")
 

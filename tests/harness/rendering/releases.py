@@ -14,8 +14,8 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 
-from tests.harness.questions import ROOT
-from tests.harness.snapshot import TAG, git
+from tests.harness.rendering.questions import ROOT
+from tests.harness.rendering.snapshot import TAG, git
 
 CHANGELOG = ROOT / "CHANGELOG.md"
 

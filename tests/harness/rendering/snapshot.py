@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.harness.questions import ROOT
+from tests.harness.rendering.questions import ROOT
 
 TAG = "v9999"
 

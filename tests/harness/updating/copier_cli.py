@@ -13,7 +13,7 @@ from unittest.mock import patch
 from copier._cli import CopierApp
 from plumbum import local
 
-from tests.harness.commands import Result
+from tests.harness.running.commands import Result
 
 
 def run_copier(words: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> Result:

@@ -1,7 +1,7 @@
 """The combinations of answers that change what runs, computed from ``copier.yml``.
 
-``python -m tests.harness.combinations`` prints them as JSON; with ``--groups`` it prints the prefixes by which a
-CI shares them out over its jobs (``pytest -k PREFIX`` runs one group).
+``poe combinations`` prints them as JSON; with ``--groups`` it prints the prefixes by which a CI shares them out over
+its jobs (``pytest -k PREFIX`` runs one group).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 
 import copier
 
-from tests.harness.questions import CONFIG, Answers, questions
-from tests.harness.quicker import make_copier_quicker
+from tests.harness.rendering.questions import CONFIG, Answers, questions
+from tests.harness.rendering.quicker import make_copier_quicker
 
 RUNTIME_QUESTIONS = ("driver", "pool", "data_access", "example")
 """The questions whose answers change runtime files. All others change names, metadata and CI."""

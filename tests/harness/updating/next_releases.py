@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.harness.rendering import Template
-from tests.harness.snapshot import commit_everything, git
+from tests.harness.rendering.snapshot import commit_everything, git
+from tests.harness.rendering.template import Template
 
 NEXT_TAGS = ("v9999.1.0", "v9999.2.0")
 

@@ -6,9 +6,9 @@ import re
 import stat
 from pathlib import Path
 
-from tests.harness.questions import Answers
-from tests.harness.rendering import Template
-from tests.harness.snapshot import commit, git
+from tests.harness.rendering.questions import Answers
+from tests.harness.rendering.snapshot import commit, git
+from tests.harness.rendering.template import Template
 
 MARKER = re.compile(rb"^(<{7} |\|{7} |>{7} )", re.MULTILINE)
 

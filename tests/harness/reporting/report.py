@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from tests.harness.combinations import combinations
-from tests.harness.commands import CommandFailedError
-from tests.harness.interpreters import find_interpreter, version_for, versions
-from tests.harness.questions import Answers, choices_missing_from
-from tests.harness.rendering import RENDERED
-from tests.harness.servers import find_pgbouncer
-from tests.harness.steps import STEPS, step_of
+from tests.harness.rendering.combinations import combinations
+from tests.harness.rendering.questions import Answers, choices_missing_from
+from tests.harness.rendering.template import RENDERED
+from tests.harness.running.commands import CommandFailedError
+from tests.harness.running.interpreters import find_interpreter, version_for, versions
+from tests.harness.running.servers import find_pgbouncer
+from tests.harness.running.steps import STEPS, step_of
 
 QUICK_ENOUGH = 2.0
 """Seconds below which a test outside of the matrix gets no line of its own, unless it fails."""

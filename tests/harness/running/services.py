@@ -15,8 +15,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tests.harness.commands import Result, run
-from tests.harness.questions import Answers
+from tests.harness.rendering.questions import Answers
+from tests.harness.running.commands import Result, run
 
 OWN_INTERPRETER = getattr(sys, "_base_executable", sys.executable)
 """The interpreter that the environment of this test run was made from."""
@@ -46,7 +46,7 @@ class Service:
         return tomllib.loads(self.folder.joinpath("pyproject.toml").read_text(encoding="utf-8"))
 
     def run(self, *command: str | Path, env: Mapping[str, str] | None = None, **options: Any) -> Result:
-        """Run a command in the service's folder; see :func:`tests.harness.commands.run`."""
+        """Run a command in the service's folder; see :func:`tests.harness.running.commands.run`."""
         return run(*command, cwd=self.folder, env={**self.uv_variables, **self.variables, **(env or {})}, **options)
 
     def install(self, *options: str) -> Result:

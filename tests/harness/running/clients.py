@@ -13,9 +13,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from tests.harness.commands import run
-from tests.harness.linters import MissingToolError
-from tests.harness.services import Service
+from tests.harness.running.commands import run
+from tests.harness.running.linters import MissingToolError
+from tests.harness.running.services import Service
 
 TYPESCRIPT_PACKAGES = ("openapi-typescript@7.13.0", "typescript@5.9.3")
 

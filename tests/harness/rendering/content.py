@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.harness.combinations import Combination
-from tests.harness.questions import variables
+from tests.harness.rendering.combinations import Combination
+from tests.harness.rendering.questions import variables
 
 TOP_LEVEL = {
     *(".copier-answers.yml", ".dockerignore", ".env.example", ".gitignore", ".pre-commit-config.yaml"),

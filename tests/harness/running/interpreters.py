@@ -8,9 +8,9 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from tests.harness.combinations import Combination, combinations
-from tests.harness.questions import questions
-from tests.harness.services import OWN_INTERPRETER
+from tests.harness.rendering.combinations import Combination, combinations
+from tests.harness.rendering.questions import questions
+from tests.harness.running.services import OWN_INTERPRETER
 
 OWN_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 """What this test run itself runs on."""

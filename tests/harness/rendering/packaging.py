@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.harness.combinations import Combination, combinations
-from tests.harness.questions import Answers, questions
+from tests.harness.rendering.combinations import Combination, combinations
+from tests.harness.rendering.questions import Answers, questions
 
 
 @dataclass(frozen=True)

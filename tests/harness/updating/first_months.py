@@ -11,8 +11,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.harness.commands import run
-from tests.harness.questions import ROOT
+from tests.harness.rendering.questions import ROOT
+from tests.harness.running.commands import run
 
 _FILES = ROOT / "tests" / "first_months"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import copier
 from filelock import FileLock
 
-from tests.harness.questions import Answers, check_names, questions
-from tests.harness.quicker import make_copier_quicker
-from tests.harness.releases import history, is_shallow
-from tests.harness.snapshot import TAG, git, take_snapshot
+from tests.harness.rendering.questions import Answers, check_names, questions
+from tests.harness.rendering.quicker import make_copier_quicker
+from tests.harness.rendering.releases import history, is_shallow
+from tests.harness.rendering.snapshot import TAG, git, take_snapshot
 
 RENDERED: list[Answers] = []
 """What was chosen in each render that this process made. The report holds it against all that can be chosen."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
 
-from tests.harness.questions import ROOT
+from tests.harness.rendering.questions import ROOT
 
 SHOWN_LINES = 120  # as much as pytest prints of where the threads of a hanging test are
 

@@ -1,0 +1,1 @@
+"""What can be asked for and what comes out: questions, combinations, releases, renders and what they may hold."""

@@ -1,0 +1,1 @@
+"""What is done with a render: commands, environments, servers, services at work."""

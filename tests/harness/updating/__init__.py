@@ -1,0 +1,1 @@
+"""What becomes of a render in time: its owner's work, later releases, ``copier update``."""
