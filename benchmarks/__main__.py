@@ -12,12 +12,9 @@ from benchmarks.checks import DifferentError
 from benchmarks.contenders import WORKLOADS
 from benchmarks.generated import service_in
 from benchmarks.growth import measure_growth
-from benchmarks.inserts import measure_inserts
 from benchmarks.interpreter import PythonMissingError
 from benchmarks.load import WrkMissingError
-from benchmarks.matrix import measure_matrix
 from benchmarks.profiling import measure_profile
-from benchmarks.rendering import measure_rendering
 from benchmarks.series import SERIES
 from benchmarks.serving import NotServingError
 from benchmarks.throughput import UnknownContenderError, all_contenders, measure_throughput
@@ -28,10 +25,7 @@ from tests.harness.running.servers import shared_postgres
 PARTS = {
     "throughput": measure_throughput,
     "growth": measure_growth,
-    "inserts": measure_inserts,
     "profile": measure_profile,
-    "rendering": measure_rendering,
-    "matrix": measure_matrix,
 }
 """What can be measured, in this order."""
 

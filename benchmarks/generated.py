@@ -16,8 +16,9 @@ SETTINGS = {"LOG_LEVEL": "INFO", "LOG_FORMAT": "json"}
 
 
 def generated(template: Template) -> list[Contender]:
-    """Each combination that has the example and works on PostgreSQL, the default first."""
-    return [_contender(template, each) for each in combinations() if each.example and each.uses_postgres]
+    """Each plain combination that has the example and works on PostgreSQL, the default first."""
+    chosen = [each for each in combinations() if each.example and each.uses_postgres and not each.further]
+    return [_contender(template, each) for each in chosen]
 
 
 def service_in(folder: Path) -> Service:

@@ -26,19 +26,11 @@ def describe(service: Service, database_url: str) -> dict[str, str]:
             "WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit', 'shared_buffers')"
         ).fetchone()
     return {
-        **describe_machine(),
+        "Machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
         "Python": service.run(service.program("python"), "--version").output.split()[-1],
         "PostgreSQL": f"{server}, on the same machine ({settings[0] if settings else ''})",
         "Load": _wrk_version(),
         "Libraries": _libraries(service),
-    }
-
-
-def describe_machine() -> dict[str, str]:
-    """Describe what any command runs on."""
-    return {
-        "Machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
-        "Python": platform.python_version(),
     }
 
 

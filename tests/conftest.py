@@ -12,23 +12,29 @@ import psycopg
 import pytest
 from copier.errors import CopierError
 
+from tests.harness.rendering.classes import NotExercisedError
 from tests.harness.rendering.combinations import combinations
+from tests.harness.rendering.memory import keep_temporary_files_in_memory
+from tests.harness.rendering.packaging import check_exercised
 from tests.harness.rendering.template import Template
-from tests.harness.reporting.report import RunReport, WorkerReport
-from tests.harness.running.kit import SharedRuns
+from tests.harness.reporting.report import RunReport
+from tests.harness.reporting.worker import WorkerReport
 from tests.harness.running.leftovers import mark_this_run, remaining_processes
-from tests.harness.running.servers import install_pgbouncer, scratch_databases, shared_postgres
+from tests.harness.running.records import Records
+from tests.harness.running.servers import install_pgbouncer, postgres_cpu, scratch_databases, shared_postgres
 from tests.harness.running.services import Environments
-from tests.harness.running.steps import WholeCombinations
+from tests.harness.running.steps import WholeCombinations, step_of
 
-ENOUGH_MEMORY = 4 * 1024**3
-"""Free bytes on a file system in memory from which on temporary files are kept there."""
+STEPS_ARE_IN = "test_combinations.py"
 
 _run = pytest.StashKey[ExitStack]()
 _report = pytest.StashKey[RunReport]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--combination", metavar="NAME", help="take this combination through all of its steps, and do nothing else"
+    )
     parser.addoption(
         "--every-switch", action="store_true", help="update from each combination to each other one, which takes long"
     )
@@ -38,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-suite",
         action="store_true",
-        help="run the tests of the kit for each combination, and not once for all in which the kit is the same",
+        help="run every test of every combination, also those that another combination has run on the same files",
     )
     parser.addoption(
         "--hostile-examples",
@@ -53,15 +59,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    _keep_temporary_files_in_memory()
+    keep_temporary_files_in_memory()
     config.pluginmanager.register(WorkerReport())
     if _starts_the_run(config):
         config.stash[_report] = RunReport(config)
         config.pluginmanager.register(config.stash[_report])
         try:
-            combinations()
+            check_exercised(combinations())
         except CopierError as problem:
             raise pytest.UsageError(f"copier.yml cannot be used: {problem}") from problem
+        except NotExercisedError as problem:
+            raise pytest.UsageError(f"copier.yml asks for more than the tests exercise: {problem}") from problem
+        names = [str(combination) for combination in combinations()]
+        if config.option.combination not in (None, *names):
+            raise pytest.UsageError(f"there is no such combination; there are {', '.join(names)}")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Look nowhere else for the steps of one combination."""
+    is_module = collection_path.name.startswith("test_")
+    return True if config.option.combination and is_module and collection_path.name != STEPS_ARE_IN else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what belongs to other combinations, where one was asked for."""
+    if config.option.combination:
+        items[:] = [item for item in items if step_of(item.nodeid)[0] == config.option.combination]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -78,7 +101,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         before = scratch_databases()
     except (RuntimeError, psycopg.OperationalError) as problem:
         raise pytest.UsageError(f"There is no server for the tests: {problem}") from problem
-    run.callback(lambda: session.config.stash[_report].note_leftovers(_databases_since(before)))
+    report = session.config.stash[_report]
+    run.callback(lambda: report.note_leftovers(_databases_since(before)))
+    run.callback(lambda: report.note_postgres(postgres_cpu()))
 
 
 def _databases_since(before: list[str]) -> list[str]:
@@ -86,9 +111,12 @@ def _databases_since(before: list[str]) -> list[str]:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are CPUs: suites wait for their server or for a timeout, and faults for their end."""
-    return (os.cpu_count() or 1) + 2
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two more than there are CPUs: suites wait for their server or for a timeout, and faults for their end.
+
+    For one combination two: the suite of the kit, and all other steps.
+    """
+    return 2 if config.option.combination else (os.cpu_count() or 1) + 2
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -106,18 +134,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         report.note_leftovers(remaining_processes())
         if report.leftovers and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def _keep_temporary_files_in_memory() -> None:
-    """Most of an update's time goes into files that soon are gone again: in memory it takes less than half of it."""
-    memory = Path("/dev/shm")  # noqa: S108 - each who uses it makes a folder of its own there
-    if "TMPDIR" in os.environ or not os.access(memory, os.W_OK):
-        return
-    found = os.statvfs(memory)
-    # Environments are made there too, and their programs run.
-    if found.f_bavail * found.f_frsize > ENOUGH_MEMORY and not found.f_flag & os.ST_NOEXEC:
-        os.environ["TMPDIR"] = str(memory)
-        tempfile.tempdir = None
 
 
 def _starts_the_run(config: pytest.Config) -> bool:
@@ -145,6 +161,6 @@ def environments(pytestconfig: pytest.Config, run_folder: Path) -> Environments:
 
 
 @pytest.fixture(scope="session")
-def kit_runs(run_folder: Path) -> SharedRuns:
-    """The runs of the kit's tests, which combinations take over from each other."""
-    return SharedRuns(run_folder / "kit-runs")
+def records(run_folder: Path) -> Records:
+    """What the tests of services needed, and how they ended: combinations take over results from each other."""
+    return Records(run_folder / "records")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import pytest
@@ -51,7 +51,6 @@ class Described:
 
     service: Service
     env: dict[str, str]
-    driver: str
     text: str
 
 
@@ -66,13 +65,37 @@ def described(
     folder = tmp_path_factory.mktemp("clients") / driver
     with installed_with_database(template, environments, folder, driver) as (service, url):
         env = {"DATABASE_URL": url}
-        yield Described(service, env, driver, description_of(service, env))
+        yield Described(service, env, description_of(service, env))
 
 
 @pytest.fixture(scope="module")
-def client(described: Described, tmp_path_factory: pytest.TempPathFactory) -> PythonClient:
-    folder = tmp_path_factory.mktemp("clients") / "python"
-    return PythonClient(described.text, folder, f"client_of_{described.driver}")
+def make_client(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], PythonClient]:
+    """Makes a client of a description: one for all services that describe themselves in the same words."""
+
+    @cache
+    def make(description: str) -> PythonClient:
+        folder = tmp_path_factory.mktemp("clients")
+        return PythonClient(description, folder / "python", f"client_in_{folder.name}")
+
+    return make
+
+
+@pytest.fixture
+def client(described: Described, make_client: Callable[[str], PythonClient]) -> PythonClient:
+    return make_client(described.text)
+
+
+@pytest.fixture(scope="module")
+def typescript_of(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Callable[[str], str]:
+    """Makes types of a description and checks the program above with them, once as well."""
+
+    @cache
+    def make(description: str) -> str:
+        assert pytestconfig.cache is not None
+        folder, tools = tmp_path_factory.mktemp("clients"), pytestconfig.cache.mkdir("typescript")
+        return check_typescript(description, TYPESCRIPT, folder / "typescript", tools)
+
+    return make
 
 
 def test_description_is_small_and_the_same_in_each_process(described: Described) -> None:
@@ -99,11 +122,10 @@ def test_python_client_has_names_that_people_choose(client: PythonClient) -> Non
 
 
 def test_typescript_client_has_names_that_people_choose(
-    described: Described, tmp_path: Path, pytestconfig: pytest.Config
+    described: Described, typescript_of: Callable[[str], str]
 ) -> None:
-    assert pytestconfig.cache is not None
     try:
-        types = check_typescript(described.text, TYPESCRIPT, tmp_path / "ts", pytestconfig.cache.mkdir("typescript"))
+        types = typescript_of(described.text)
     except MissingToolError as reason:
         pytest.skip(str(reason))
     assert types.count("Problem: {") == 1

@@ -9,8 +9,8 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,22 @@ import pytest
 from tests.harness.rendering import content
 from tests.harness.rendering.combinations import Combination, combinations, samples
 from tests.harness.rendering.template import Template
-from tests.harness.reporting.report import COVERAGE, KIT_COVERAGE, TAKEN_OVER
+from tests.harness.reporting.properties import COVERAGE, KIT_COVERAGE, TAKEN_OVER, TESTS
 from tests.harness.running.commands import last_lines, run
 from tests.harness.running.interpreters import interpreter, version_for, versions
-from tests.harness.running.kit import SharedRuns, copy_without_owners_files, key_of, outcome_of
+from tests.harness.running.kit import copy_without_owners_files
+from tests.harness.running.records import PLUGIN, PLUGIN_PATH, Case, Records, Run, Suite, TakenOverError, for_pytest
 from tests.harness.running.servers import find_pgbouncer, scratch_database, server_url
 from tests.harness.running.services import Environments, Service
 from tests.harness.running.steps import STEPS
 
 RUFF = Path(sys.executable).with_name("ruff")
-ROUND_TRIP = Path(__file__).with_name("harness") / "running" / "alembic_round_trip.py"
+ROUND_TRIP = PLUGIN.with_name("alembic_round_trip.py")
 
 SUITE_WITHIN = 900  # seconds; on a machine that is not busy it takes one
 
+
+NO_PGBOUNCER = "a server, and no PgBouncer before it"
 
 LONG = {"LEAK_REQUESTS": "1000"}
 """What the tests of the kit do more of here, once for each driver and pool, than where a service runs them."""
@@ -43,6 +46,10 @@ class InstalledService:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._state = "untried"
+
+    @property
+    def folder(self) -> Path:
+        return self._service.folder
 
     def get(self) -> Service:
         if self._state == "failed":
@@ -73,9 +80,13 @@ def installed(service: Service) -> InstalledService:
 
 
 @pytest.fixture
-def kit_alone(service: Service, template: Template, tmp_path: Path) -> Path:
+def installed_kit(
+    installed: InstalledService, service: Service, template: Template, tmp_path: Path
+) -> InstalledService:
     """What is left of the service as it was rendered when all that is its owner's is gone."""
-    return copy_without_owners_files(template.render(service.answers), tmp_path / "kit")
+    installed.get()
+    alone = copy_without_owners_files(template.render(service.answers), tmp_path / "kit")
+    return InstalledService(replace(service, folder=alone))
 
 
 # In turns, because an environment serves one driver and one process at a time.
@@ -128,74 +139,131 @@ class TestCombination:
 
     @pytest.mark.migrations
     @pytest.mark.slow
-    def test_migrations(self, combination: Combination, installed: InstalledService, tmp_path: Path) -> None:
-        if combination.uses_postgres:
-            with scratch_database() as url:
-                output = _migrate(installed.get(), url)
-        else:
-            output = _migrate(installed.get(), f"sqlite:///{tmp_path}/scratch.db")
-        if combination.example:
+    def test_migrations(self, combination: Combination, installed: InstalledService, run_suite: RunSuite) -> None:
+        service = installed.get()
+        output = run_suite.migrations(service)
+        if output and combination.example:
             _, _, offline = output.rpartition("== alembic")
             assert "CREATE TABLE" in offline, f"offline mode printed no SQL:\n{offline}"
 
     @pytest.mark.suite
     @pytest.mark.slow
-    def test_suite(
-        self,
-        combination: Combination,
-        installed: InstalledService,
-        record_property: Callable[[str, str], None],
-        pytestconfig: pytest.Config,
-    ) -> None:
+    def test_suite(self, combination: Combination, installed: InstalledService, run_suite: RunSuite) -> None:
         """Run the owner's tests, for a few or by request for all with their coverage."""
-        service = installed.get()
-        with_coverage = pytestconfig.getoption("--every-coverage") or combination in samples()
-        command = ("poe", "coverage") if with_coverage else ("pytest",)
-        output = service.uv_run(*command, env=_server_for(combination), timeout=SUITE_WITHIN).output
-        _check_output(output, combination, with_coverage=with_coverage)
-        _check_bound(service.project["tool"]["coverage"])
-        _record_coverage(record_property, COVERAGE, output)
+        _check_bound(installed.get().project["tool"]["coverage"])
+        run_suite(OWNERS_TESTS, installed, with_coverage=combination in samples())
 
     @pytest.mark.kit
     @pytest.mark.slow
-    def test_kit(
-        self,
-        combination: Combination,
-        installed: InstalledService,
-        kit_alone: Path,
-        kit_runs: SharedRuns,
-        request: pytest.FixtureRequest,
-    ) -> None:
-        """Run the kit's tests where nothing of the owner's is left, or take over what came of the very same files."""
-        alone = replace(installed.get(), folder=kit_alone)
+    def test_kit(self, combination: Combination, installed_kit: InstalledService, run_suite: RunSuite) -> None:
+        """Run the kit's tests where nothing of the owner's is left."""
+        settings = installed_kit.folder / "kit_tests/coverage.toml"
+        _check_bound(tomllib.loads(settings.read_text(encoding="utf-8"))["tool"]["coverage"])
         # One of each driver and of each pool.
-        with_coverage = request.config.getoption("--every-coverage") or combination.group in {
-            each.group for each in samples()
-        }
+        run_suite(KIT_TESTS, installed_kit, with_coverage=combination.group in {each.group for each in samples()})
 
-        def run_suite() -> str:
-            alone.install()
-            task = "coverage-kit" if with_coverage else "test-kit"
-            return alone.uv_run("poe", task, env=_server_for(combination) | LONG, timeout=SUITE_WITHIN).output
 
-        if request.config.getoption("--every-suite"):
-            outcome = outcome_of(str(combination), run_suite)
+@dataclass(frozen=True)
+class TaskOfTests:
+    """One of the two suites of a service.
+
+    Attributes:
+        task: The one of the service's tasks that runs it.
+        task_with_coverage: The one that shows the coverage too.
+        column: That of the table in which the coverage is shown.
+        variables: What the tests are told besides the server to use.
+    """
+
+    task: str
+    task_with_coverage: str
+    column: str
+    variables: Mapping[str, str]
+
+
+OWNERS_TESTS = TaskOfTests("test", "coverage", COVERAGE, {})
+KIT_TESTS = TaskOfTests("test-kit", "coverage-kit", KIT_COVERAGE, LONG)
+
+
+class RunSuite:
+    """Runs a suite of a combination, but for what another combination has run, and records what came of it."""
+
+    def __init__(self, combination: Combination, records: Records, request: pytest.FixtureRequest) -> None:
+        self._combination = combination
+        self._records = records
+        self._options = request.config.option
+        self._record_property = request.getfixturevalue("record_property")
+
+    def __call__(self, tests: TaskOfTests, installed: InstalledService, *, with_coverage: bool) -> None:
+        combination = self._combination
+        with_coverage = with_coverage or self._options.every_coverage
+        environment = {**_server_for(combination), **tests.variables, **PLUGIN_PATH}
+        kind_of_server = _kind_of_server(combination)
+
+        def run_rest(noted: Path, left_out: Path) -> str:
+            words = (tests.task_with_coverage if with_coverage else tests.task, *for_pytest(noted, left_out))
+            return installed.get().uv_run("poe", *words, env=environment, timeout=SUITE_WITHIN).output
+
+        def run_alone() -> Suite:
+            # Nobody takes anything over, so nothing is recorded, and several processes may share the work.
+            output = installed.get().uv_run("poe", tests.task, env=environment, timeout=SUITE_WITHIN).output
+            (ran,) = re.findall(r"\b(\d+) passed\b", output)
+            return Suite(output, int(ran), {}, 0)
+
+        if self._options.combination:
+            suite, with_coverage = run_alone(), False
         else:
-            key = key_of(kit_alone, combination.driver, combination.pool, version_for(combination))
-            outcome = kit_runs.outcome(key, str(combination), run_suite)
-        record_property = request.getfixturevalue("record_property")
-        if outcome.combination != str(combination):
-            record_property(TAKEN_OVER, outcome.combination)
-        output = outcome.output_for(str(combination))
-        _check_output(output, combination, with_coverage=with_coverage)
-        _check_bound(
-            tomllib.loads(kit_alone.joinpath("kit_tests/coverage.toml").read_text("utf-8"))["tool"]["coverage"]
-        )
-        _record_coverage(record_property, KIT_COVERAGE, output)
+            suite = self._run(tests.task, installed.folder, run_rest, in_parts=not with_coverage)
+        if suite.ran:
+            _check_output(suite.output, combination, with_coverage=with_coverage)
+            for covered in re.findall(r"Total coverage: ([\d.]+%)", suite.output):
+                self._record_property(tests.column, covered)
+        if kind_of_server != NO_PGBOUNCER:
+            assert not suite.skipped, f"{suite.skipped} tests were skipped, here or where they are taken over from"
+        self._record_property(TESTS, {"ran": suite.ran, "taken over": dict(suite.taken_over)})
+
+    def migrations(self, service: Service) -> str:
+        """Take a database through all migrations, there and back; return what was printed, if it was not taken over."""
+
+        def run_rest(noted: Path, _: Path) -> str:
+            if not self._combination.uses_postgres:
+                url = f"sqlite:///{noted}.db"
+                return service.uv_run("python", str(ROUND_TRIP), str(noted), env={"DATABASE_URL": url}).output
+            with scratch_database() as url:
+                return service.uv_run("python", str(ROUND_TRIP), str(noted), env={"DATABASE_URL": url}).output
+
+        return self._run("migrations", service.folder, run_rest).output
+
+    def _run(self, what: str, folder: Path, run_rest: Run, *, in_parts: bool = True) -> Suite:
+        combination = self._combination
+        # Migrations go to the server itself.
+        kind_of_server = _kind_of_server(combination) if what != "migrations" else ""
+        conditions = (what, combination.driver, kind_of_server, version_for(combination))
+        case = Case(str(combination), folder, conditions)
+        try:
+            suite = self._records.run(case, run_rest, everything=self._options.every_suite, in_parts=in_parts)
+        except TakenOverError as problem:
+            self._record_property(TAKEN_OVER, ", ".join(problem.others))
+            raise
+        if not suite.ran:
+            self._record_property(TAKEN_OVER, ", ".join(sorted(suite.taken_over)))
+        return suite
+
+
+@pytest.fixture
+def run_suite(combination: Combination, records: Records, request: pytest.FixtureRequest) -> RunSuite:
+    return RunSuite(combination, records, request)
 
 
 def _goes_through_pgbouncer(combination: Combination) -> bool:
     return combination.pool == "pgbouncer" and bool(find_pgbouncer() or "CI" in os.environ)
+
+
+def _kind_of_server(combination: Combination) -> str:
+    if not combination.uses_postgres:
+        return "a file"
+    if combination.pool != "pgbouncer":
+        return "a server"
+    return "PgBouncer" if _goes_through_pgbouncer(combination) else NO_PGBOUNCER
 
 
 def _server_for(combination: Combination) -> dict[str, str]:
@@ -221,15 +289,6 @@ def _check_output(output: str, combination: Combination, *, with_coverage: bool)
 def _check_bound(coverage: dict[str, Any]) -> None:
     assert coverage["report"]["fail_under"] >= 95
     assert coverage["run"]["branch"] is True
-
-
-def _record_coverage(record_property: Callable[[str, str], None], name: str, output: str) -> None:
-    for covered in re.findall(r"Total coverage: ([\d.]+%)", output):
-        record_property(name, covered)
-
-
-def _migrate(service: Service, url: str) -> str:
-    return service.uv_run("python", str(ROUND_TRIP), env={"DATABASE_URL": url}).output
 
 
 def test_each_step_has_its_test_and_its_marker() -> None:

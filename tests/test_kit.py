@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,9 @@ import pytest
 from tests.harness.rendering.combinations import combinations, groups
 from tests.harness.rendering.questions import Answers
 from tests.harness.rendering.template import Template
-from tests.harness.running.commands import CommandFailedError
-from tests.harness.running.kit import SharedRuns, copy_without_owners_files, key_of
-from tests.harness.updating.updates import replace
+from tests.harness.running.inside.recorder import EVERYTHING
+from tests.harness.running.kit import copy_without_owners_files
+from tests.harness.running.records import Folder
 
 ANSWERS: Answers = {"driver": "asyncpg", "pool": "queue", "data_access": "repository", "example": True}
 
@@ -22,9 +21,9 @@ ANSWERS: Answers = {"driver": "asyncpg", "pool": "queue", "data_access": "reposi
 def test_data_access_and_example_change_nothing_of_the_kit(group: str, template: Template, tmp_path: Path) -> None:
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for combination in combinations():
-        if combination.group == group:
+        if combination.group == group and not combination.further:
             copy = copy_without_owners_files(template.render(combination.answers), tmp_path / str(combination))
-            alike[key_of(copy)].append(str(combination))
+            alike[Folder(copy).key([EVERYTHING])].append(str(combination))
     assert len(alike) == 1, f"these differ without what is their owner's: {[*alike.values()]}"
 
 
@@ -36,55 +35,3 @@ def test_nothing_of_the_owners_is_left(template: Template, tmp_path: Path) -> No
     for name in ("pyproject.toml", "conftest.py", "kit_tests", "devtools"):
         assert copy.joinpath(name).exists()
     assert copy.joinpath("README.md").read_text(encoding="utf-8") == "# Service\n"
-
-
-def _change_a_byte(folder: Path) -> None:
-    file = folder / "src/app/kit/logs.py"
-    content = bytearray(file.read_bytes())
-    content[-2] ^= 1
-    file.write_bytes(content)
-
-
-CHANGES: dict[str, Callable[[Path], object]] = {
-    "a byte of the kit": _change_a_byte,
-    "a dependency": lambda folder: replace(folder / "pyproject.toml", '"alembic>=', '"alembic>'),
-    "a name": lambda folder: folder.joinpath("kit_tests/test_logs.py").rename(folder / "kit_tests/test_log.py"),
-    "a file more": lambda folder: folder.joinpath("kit_tests/more.py").touch(),
-    "a file less": lambda folder: folder.joinpath("kit_tests/test_logs.py").unlink(),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_kit_that_differs_is_tested_by_itself(
-    change: Callable[[Path], object], template: Template, tmp_path: Path
-) -> None:
-    one, other = (copy_without_owners_files(template.render(ANSWERS), tmp_path / name) for name in ("one", "other"))
-    assert key_of(one, "3.11") == key_of(other, "3.11") != key_of(one, "3.12")
-    change(other)
-    assert key_of(one, "3.11") != key_of(other, "3.11")
-
-
-def test_each_run_is_made_once_and_a_failed_one_fails_for_all(tmp_path: Path) -> None:
-    made: list[str] = []
-
-    def run(name: str) -> Callable[[], str]:
-        def passes() -> str:
-            made.append(name)
-            return f"output of {name}"
-
-        return passes
-
-    def fails() -> str:
-        made.append("fails")
-        raise CommandFailedError("1 failed")
-
-    first, second = SharedRuns(tmp_path / "runs"), SharedRuns(tmp_path / "runs")
-    assert first.outcome("a", "one", run("one")).output_for("one") == "output of one"
-    assert second.outcome("a", "two", run("two")).output_for("two") == "output of one"
-    assert second.outcome("a", "two", run("two")).combination == "one"
-    assert first.outcome("b", "three", run("three")).output_for("three") == "output of three"
-    with pytest.raises(CommandFailedError, match=r"^1 failed"):
-        second.outcome("c", "four", fails).output_for("four")
-    with pytest.raises(CommandFailedError, match="as for four, whose files are the same: 1 failed"):
-        first.outcome("c", "five", run("five")).output_for("five")
-    assert made == ["one", "three", "fails"]

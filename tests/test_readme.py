@@ -18,6 +18,7 @@ from tests.harness.rendering.snapshot import A_PERSON, git
 from tests.harness.rendering.template import Template
 from tests.harness.running.commands import run
 from tests.harness.running.services import OWN_INTERPRETER
+from tests.harness.updating.copier_cli import run_copier
 
 SCAFFOLD = 'pip install uv && uvx copier copy --defaults "$PWD" ../my-service'
 TEST = "pip install uv && uv run pytest"
@@ -96,11 +97,8 @@ def test_scaffolding_and_the_steps_that_it_prints(
 
 
 @pytest.mark.slow
-def test_template_that_the_service_could_not_find_again_is_pointed_out(
-    clone: Path, environment: dict[str, str]
-) -> None:
+def test_template_that_the_service_could_not_find_again_is_pointed_out(clone: Path) -> None:
     """Copier remembers a relative path as it is, and looks for it from inside the service."""
-    copy = [sys.executable, "-m", "copier", "copy", "--defaults"]
     sources = {
         ".": True,
         "../template": True,
@@ -110,16 +108,20 @@ def test_template_that_the_service_could_not_find_again_is_pointed_out(
     }
     clone.joinpath("sub").mkdir()
     # Where Copier keeps a mirror of what has a URL.
-    environment = environment | {"COPIER_CACHE_DIR": str(clone.parent / "cache")}
+    environment = {**A_PERSON, "COPIER_CACHE_DIR": str(clone.parent / "cache")}
     for number, (source, warned) in enumerate(sources.items()):
-        printed = run(*copy, source, f"../service-{number}", cwd=clone, env=environment).output
-        assert ("write the template's full path" in printed) is warned, printed
+        copied = run_copier(["copy", "--defaults", source, f"../service-{number}"], clone, environment)
+        assert copied.exit_code == 0, copied.output
+        assert ("write the template's full path" in copied.output) is warned, copied.output
 
 
 @pytest.mark.slow
 def test_a_clone_runs_its_tests(clone: Path, environment: dict[str, str]) -> None:
-    """One step of one combination stands for all: what they need is in the repository, and in nobody's home."""
-    command = f"{TEST} -k '{combinations()[0]} and test_format'"
+    """One step of one combination stands for all: what they need is in the repository, and in nobody's home.
+
+    All modules are imported for it, by one process: others would import the same ones.
+    """
+    command = f"{TEST} -n0 -k '{combinations()[0]} and test_format'"
     output = run("bash", "-c", command, cwd=clone, env=environment).output
     assert "1 passed" in output
 

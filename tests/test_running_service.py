@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,11 +18,9 @@ from typing import Any
 
 import pytest
 
-from tests.harness.rendering.questions import Answers
 from tests.harness.rendering.template import Template
 from tests.harness.running.commands import run
-from tests.harness.running.interpreters import OWN_VERSION
-from tests.harness.running.live_service import migrate, serve, serving_command
+from tests.harness.running.live_service import installed, migrate, serve, serving_command
 from tests.harness.running.processes import Running, data_folders, free_port, running, still_alive
 from tests.harness.running.services import OWN_INTERPRETER, Environments, Service
 
@@ -30,6 +29,12 @@ pytestmark = pytest.mark.slow
 GONE_WITHIN = 60.0  # seconds
 NOBODY = 65534
 AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+
+STARTS_APPLICATIONS = ("kit_tests/test_application.py", "kit_tests/test_settings.py")
+"""Modules of the kit's tests that make applications and settings: it is then that one that is missing is asked for."""
+
+TOUCHES_THE_MACHINE = re.compile(r"\b(tmp_path|tempfile|subprocess|socket|running_server|support\.(proxy|reuse))\b")
+"""What a test names that has to do with files, processes, ports or servers."""
 
 
 @pytest.fixture(scope="module")
@@ -41,26 +46,38 @@ def public_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def _make(template: Template, folder: Path, answers: Answers, *, interpreter: str = OWN_INTERPRETER) -> Service:
-    service = Service(template.render_to(folder, answers), folder / ".venv", interpreter)
+@pytest.fixture(scope="module")
+def everyones_interpreter() -> str | None:
+    """A Python that a plain user can run, if this is root and there is one."""
+    return _interpreter_for_everyone() if os.geteuid() == 0 and shutil.which("setpriv") else None
+
+
+@pytest.fixture(scope="module")
+def service(template: Template, public_folder: Path, everyones_interpreter: str | None) -> Service:
+    folder = template.render_to(public_folder / "my-service", {})
+    service = Service(folder, folder / ".venv", everyones_interpreter or OWN_INTERPRETER)
     service.install()
     return service
 
 
-@pytest.fixture(scope="module")
-def service(template: Template, public_folder: Path) -> Service:
-    return _make(template, public_folder / "my-service", {})
+@pytest.fixture
+def sqlite_service(template: Template, environments: Environments, tmp_path: Path) -> Iterator[Service]:
+    with installed(template, environments, tmp_path / "sqlite-service", {"driver": "aiosqlite"}) as service:
+        yield service
 
 
 @pytest.fixture(scope="module")
-def sqlite_service(template: Template, public_folder: Path) -> Service:
-    return _make(template, public_folder / "sqlite-service", {"driver": "aiosqlite"})
-
-
-@pytest.fixture(scope="module")
-def demanding_service(template: Template, public_folder: Path) -> Service:
+def demanding_service(
+    template: Template, environments: Environments, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
     """A service whose owner has added a setting that has no default, and has given it values where its files ask."""
-    service = _make(template, public_folder / "demanding-service", {"driver": "aiosqlite"})
+    folder = tmp_path_factory.mktemp("demanding") / "demanding-service"
+    with installed(template, environments, folder, {"driver": "aiosqlite"}) as service:
+        _demand_a_setting(service)
+        yield service
+
+
+def _demand_a_setting(service: Service) -> None:
     for name, before, after in (
         ("src/app/settings.py", '`SOME_NAME`."""\n', '`SOME_NAME`."""\n\n    api_key: str\n'),
         ("tests/values.py", "= {}", '= {"api_key": "for tests"}'),
@@ -71,7 +88,6 @@ def demanding_service(template: Template, public_folder: Path) -> Service:
         file.write_text(text.replace(before, after), encoding="utf-8")
     with (service.folder / ".env.example").open("a", encoding="utf-8") as example:
         example.write("API_KEY=for-development\n")
-    return service
 
 
 def _call(url: str, body: Any = None) -> tuple[int, Any]:
@@ -164,11 +180,11 @@ def test_dev_on_sqlite_runs_and_leaves_nothing_after_ctrl_c(sqlite_service: Serv
 
 
 def test_every_check_passes(template: Template, environments: Environments, tmp_path: Path) -> None:
-    with environments.borrow(f"asyncpg-{OWN_VERSION}") as environment:
-        cache = {"MYPY_CACHE_DIR": str(environment / "mypy-cache")}
-        service = Service(template.render_to(tmp_path / "my-service", {}), environment, variables=cache)
-        service.install()
-        service.uv_run("poe", "check")
+    with (
+        installed(template, environments, tmp_path / "my-service", {}) as service,
+        environments.mypy_cache() as cache,
+    ):
+        service.uv_run("poe", "check", env={"MYPY_CACHE_DIR": str(cache)})
 
 
 def test_suite_shares_its_own_server_among_processes(service: Service) -> None:
@@ -217,7 +233,12 @@ def test_tests_of_the_owner_take_a_setting_from_their_values(demanding_service: 
 
 
 def test_tests_of_the_kit_need_no_setting_of_the_owner(demanding_service: Service) -> None:
-    assert " passed" in demanding_service.uv_run("pytest", "kit_tests").output
+    """Those that make applications and settings stand for all.
+
+    Each combination runs all of them where nothing of the owner's is left, so none can ask for a setting of the
+    owner's. This is about one that is there, and has no default.
+    """
+    assert " passed" in demanding_service.uv_run("pytest", *STARTS_APPLICATIONS).output
 
 
 def test_service_starts_with_the_values_of_its_example(demanding_service: Service) -> None:
@@ -244,18 +265,37 @@ def _interpreter_for_everyone() -> str | None:
     return None
 
 
-def test_suite_passes_as_a_plain_user_without_any_set_up(template: Template, public_folder: Path) -> None:
-    if os.geteuid() != 0:
-        _make(template, public_folder / "plain-user", {"example": False}).uv_run("pytest", "tests", "kit_tests")
-        return
-    interpreter = _interpreter_for_everyone() if shutil.which("setpriv") else None
-    if interpreter is None:
+def test_suite_passes_as_a_plain_user_without_any_set_up(
+    template: Template, public_folder: Path, service: Service, everyones_interpreter: str | None
+) -> None:
+    """The owner's tests, and those of the kit that have to do with files, processes, ports or servers.
+
+    What another user may not do is start servers, and write where root writes. The kit's other tests reach the machine
+    by its database alone, and each combination runs them.
+    """
+    if os.geteuid() == 0 and everyones_interpreter is None:
         pytest.skip("no setpriv, or no Python that a plain user could run")
-    service = _make(template, public_folder / "plain-user", {"example": False}, interpreter=interpreter)
-    for path in [service.folder, *service.folder.rglob("*")]:
-        if ".venv" not in path.parts:
-            os.chown(path, NOBODY, NOBODY)
-    python = service.environment / "bin" / "python"
-    env = {"HOME": str(service.folder), "PATH": "/usr/bin:/bin:/usr/sbin"}
-    output = run(*AS_NOBODY, "env", python, "-m", "pytest", "tests", "kit_tests", cwd=service.folder, env=env).output
+    folder = template.render_to(public_folder / "plain-user", {"example": False})
+    # Its dependencies are the same, and this user could not write byte code there.
+    plain = Service(folder, service.environment, service.interpreter)
+    plain.install()
+    try:
+        command = ("pytest", "tests", *_tests_that_touch_the_machine(folder))
+        if os.geteuid() == 0:
+            for path in [folder, *folder.rglob("*")]:
+                os.chown(path, NOBODY, NOBODY)
+            python = plain.environment / "bin" / "python"
+            env = {"HOME": str(folder), "PATH": "/usr/bin:/bin:/usr/sbin"}
+            output = run(*AS_NOBODY, "env", python, "-m", *command, cwd=folder, env=env).output
+        else:
+            output = plain.uv_run(*command).output
+    finally:
+        service.install()
     assert "database: started from" in output
+
+
+def _tests_that_touch_the_machine(folder: Path) -> list[str]:
+    modules = sorted(folder.joinpath("kit_tests").rglob("test_*.py"))
+    found = [module for module in modules if TOUCHES_THE_MACHINE.search(module.read_text(encoding="utf-8"))]
+    assert found, "no test of the kit touches the machine"
+    return [module.relative_to(folder).as_posix() for module in found]

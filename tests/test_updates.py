@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.rendering.combinations import RUNTIME_QUESTIONS, Combination, combinations, samples
+from tests.harness.rendering.classes import CLASSES
+from tests.harness.rendering.combinations import Combination, combinations, samples
 from tests.harness.rendering.questions import questions
 from tests.harness.rendering.releases import starting_points
 from tests.harness.rendering.snapshot import TAG, commit, git
@@ -25,10 +26,10 @@ SAMPLE = 24
 
 def switches_from(combination: Combination, *, every: bool) -> list[Combination]:
     """The combinations that differ in one answer, or all others."""
-    most = len(RUNTIME_QUESTIONS) if every else 1
+    most = len(combination.answers) if every else 1
 
     def switched(other: Combination) -> int:
-        return sum(getattr(combination, name) != getattr(other, name) for name in RUNTIME_QUESTIONS)
+        return sum(other.answers[name] != answer for name, answer in combination.answers.items())
 
     return [other for other in combinations() if 1 <= switched(other) <= most]
 
@@ -98,7 +99,7 @@ def test_switched_option_leads_to_what_a_new_service_with_it_is(
         _begin_again(service)
 
 
-@pytest.mark.parametrize("question", ["ci", "license", "python_version"])
+@pytest.mark.parametrize("question", CLASSES.surrounds)
 @pytest.mark.parametrize("combination", samples(), ids=str)
 @pytest.mark.updates
 def test_switched_surroundings_lead_to_what_a_new_service_with_them_is(

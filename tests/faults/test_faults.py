@@ -13,7 +13,7 @@ from tests.faults.faults import FAULTS, Fault
 from tests.faults.ledger import COUNTER, Outcome
 from tests.faults.stack import BOUND, SECRET, Stack
 from tests.faults.watch import Watch, watching
-from tests.harness.reporting.report import table_row
+from tests.harness.reporting.properties import table_row
 
 pytestmark = pytest.mark.slow
 

@@ -51,9 +51,9 @@ class Fresh:
     url: str
 
     def alembic(self, *words: str, expected: int | None = 0) -> str:
-        """Run Alembic as an operator does."""
+        """Run Alembic as the image does: as the program that is installed."""
         env = {"DATABASE_URL": self.url}
-        return self.service.uv_run("alembic", *words, env=env, expected=expected).output
+        return self.service.run(self.service.program("alembic"), *words, env=env, expected=expected).output
 
     @property
     def tables(self) -> set[str]:

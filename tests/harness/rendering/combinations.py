@@ -1,7 +1,7 @@
 """The combinations of answers that change what runs, computed from ``copier.yml``.
 
 ``poe combinations`` prints them as JSON; with ``--groups`` it prints the prefixes by which a CI shares them out over
-its jobs (``pytest -k PREFIX`` runs one group).
+its jobs (``pytest -k PREFIX`` runs one group), and with ``--questions`` how each question is exercised, and why.
 """
 
 from __future__ import annotations
@@ -11,53 +11,90 @@ import json
 import os
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 
 import copier
 
-from tests.harness.rendering.questions import CONFIG, Answers, questions
+from tests.harness.rendering.classes import CLASSES, Classes, check_classes, check_known
+from tests.harness.rendering.pairs import FurtherRows, shown
+from tests.harness.rendering.questions import CONFIG, Answers, Choice, Question, questions
 from tests.harness.rendering.quicker import make_copier_quicker
 
-RUNTIME_QUESTIONS = ("driver", "pool", "data_access", "example")
-"""The questions whose answers change runtime files. All others change names, metadata and CI."""
-
 _HANDED_ON = "TEMPLATE_TESTS_COMBINATIONS"
+
+PairedAnswers = tuple[tuple[Question, Choice], ...]
+
+
+def _defaults() -> PairedAnswers:
+    return tuple((questions()[name], questions()[name].choices[0]) for name in CLASSES.paired)
 
 
 @dataclass(frozen=True)
 class Combination:
-    """One set of answers to the runtime questions."""
+    """One set of answers to the questions that multiply and to those that are covered in pairs."""
 
     driver: str
     pool: str
     data_access: str
     example: bool
+    paired: PairedAnswers = field(default_factory=_defaults)
+
+    @classmethod
+    def of(
+        cls, answers: Answers, asked: Mapping[str, Question] | None = None, classes: Classes = CLASSES
+    ) -> Combination:
+        """The combination that has these answers, and defaults to what they leave out of the paired questions."""
+        asked = questions() if asked is None else asked
+        multiplied = {name: answers[name] for name in classes.multiplies}
+        paired = tuple((asked[name], answers.get(name, asked[name].choices[0])) for name in classes.paired)
+        return cls(**multiplied, paired=paired)  # type: ignore[arg-type]
 
     @property
     def answers(self) -> Answers:
-        return {name: getattr(self, name) for name in RUNTIME_QUESTIONS}
+        multiplied: Answers = {name: getattr(self, name) for name in _MULTIPLYING}
+        return multiplied | {question.name: choice for question, choice in self.paired}
 
     @property
     def group(self) -> str:
         return f"{self.driver}-{self.pool}"
 
     @property
+    def further(self) -> Answers:
+        """The answers to paired questions that are not their defaults."""
+        return {question.name: choice for question, choice in self.paired if choice != question.choices[0]}
+
+    @property
     def uses_postgres(self) -> bool:
         return self.driver != "aiosqlite"
 
     def __str__(self) -> str:
-        return f"{self.group}-{self.data_access}-{'example' if self.example else 'blank'}"
+        # Not `=`, which `pytest -k` takes for something else.
+        further = "".join(f"-{name}.{shown(choice)}" for name, choice in self.further.items())
+        return f"{self.group}-{self.data_access}-{'example' if self.example else 'blank'}{further}"
 
 
-def refusal(answers: Answers) -> str | None:
+_MULTIPLYING = tuple(each.name for each in fields(Combination) if each.name != "paired")
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The combinations that some questions need."""
+
+    combinations: list[Combination]
+    left_out: list[str]
+    """What should stand in one of them, and is refused by Copier."""
+
+
+def refusal(answers: Answers, config: Path = CONFIG) -> str | None:
     """Ask Copier itself whether it takes these answers; return why it does not."""
     make_copier_quicker()
     with tempfile.TemporaryDirectory(prefix="template-questions-") as folder:
         only_questions = Path(folder, "questions")
         (only_questions / "template").mkdir(parents=True)
-        (only_questions / CONFIG.name).write_bytes(CONFIG.read_bytes())
+        (only_questions / CONFIG.name).write_bytes(config.read_bytes())
         try:
             copier.run_copy(
                 str(only_questions),
@@ -74,27 +111,54 @@ def refusal(answers: Answers) -> str | None:
     return None
 
 
-def _compute() -> list[Combination]:
-    axes = [questions()[name].choices for name in RUNTIME_QUESTIONS]
-    every = (dict(zip(RUNTIME_QUESTIONS, choices, strict=True)) for choices in itertools.product(*axes))
-    return [Combination(**answers) for answers in every if refusal(answers) is None]  # type: ignore[arg-type]
+def compute_matrix(config: Path = CONFIG, classes: Classes = CLASSES) -> Matrix:
+    """Every combination of the questions that multiply, and then as many more as those in pairs take."""
+    asked = questions(config)
+    check_classes(asked, classes)
+    check_known("Combination", classes.multiplies, {*_MULTIPLYING})
+    defaults: Answers = {name: asked[name].choices[0] for name in classes.paired}
+    every = itertools.product(*(asked[name].choices for name in classes.multiplies))
+    candidates = [dict(zip(classes.multiplies, choices, strict=True)) | defaults for choices in every]
+    plain = [answers for answers in candidates if refusal(answers, config) is None]
+    further = FurtherRows(
+        {name: asked[name].choices for name in (*classes.multiplies, *classes.paired)},
+        [*classes.paired],
+        plain,
+        lambda answers: refusal(answers, config) is None,
+    )
+    if classes.paired:
+        further.add_all_at_once(("driver", "pool"))
+        further.add_each_alone()
+        further.add_open_pairs()
+    return Matrix([Combination.of(answers, asked, classes) for answers in plain + further.rows], further.left_out)
 
 
 @cache
 def combinations() -> list[Combination]:
     """Every combination that Copier accepts. Computed once per run: xdist's workers inherit the list."""
     if _HANDED_ON not in os.environ:
-        os.environ[_HANDED_ON] = json.dumps([combination.answers for combination in _compute()])
-    return [Combination(**answers) for answers in json.loads(os.environ[_HANDED_ON])]
+        os.environ[_HANDED_ON] = as_json(compute_matrix().combinations)
+    return from_json(os.environ[_HANDED_ON])
+
+
+def as_json(these: list[Combination]) -> str:
+    """Combinations, as one process hands them on to another."""
+    return json.dumps([combination.answers for combination in these])
+
+
+def from_json(text: str, asked: Mapping[str, Question] | None = None, classes: Classes = CLASSES) -> list[Combination]:
+    """Combinations that another process has handed on."""
+    return [Combination.of(answers, asked, classes) for answers in json.loads(text)]
 
 
 @cache
 def samples() -> tuple[Combination, ...]:
     """As few of the combinations as it takes for every answer to be given at least once."""
-    answers = {answer for combination in combinations() for answer in combination.answers.items()}
-    for size in range(1, len(combinations()) + 1):
-        for chosen in itertools.combinations(combinations(), size):
-            if answers == {answer for combination in chosen for answer in combination.answers.items()}:
+    given = {combination: {*combination.answers.items()} for combination in combinations()}
+    answers = set[tuple[str, Choice]]().union(*given.values())
+    for size in range(1, len(given) + 1):
+        for chosen in itertools.combinations(given, size):
+            if answers == set[tuple[str, Choice]]().union(*(given[combination] for combination in chosen)):
                 return chosen
     raise AssertionError("all of them together give every answer")
 
@@ -105,4 +169,9 @@ def groups() -> list[str]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(groups() if "--groups" in sys.argv[1:] else [str(combination) for combination in combinations()]))
+    if "--questions" in sys.argv[1:]:
+        from tests.harness.rendering.packaging import describe_questions
+
+        print(describe_questions())
+    else:
+        print(json.dumps(groups() if "--groups" in sys.argv[1:] else [str(each) for each in combinations()]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,17 +33,18 @@ class Question:
 def _choices(spec: dict[str, Any]) -> tuple[Choice, ...]:
     if spec["type"] == "bool":
         return (spec["default"], not spec["default"])
-    offered = [value["value"] if isinstance(value, dict) else value for value in spec.get("choices", {}).values()]
+    choices = spec.get("choices", [])
+    values = choices.values() if isinstance(choices, dict) else choices
+    offered = [value["value"] if isinstance(value, dict) else value for value in values]
     return tuple(sorted(offered, key=lambda choice: choice != spec["default"]))
 
 
 @cache
-def questions() -> dict[str, Question]:
+def questions(config: Path = CONFIG) -> dict[str, Question]:
     """Every question that is really asked, by name; computed values (``when: false``) are no questions."""
-    config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
     return {
         name: Question(name, _choices(spec))
-        for name, spec in config.items()
+        for name, spec in yaml.safe_load(config.read_text(encoding="utf-8")).items()
         if not name.startswith("_") and spec.get("when") is not False
     }
 
@@ -67,11 +68,12 @@ def check_names(answers: Answers) -> None:
         raise LookupError(f"copier.yml asks no question named {', '.join(sorted(unknown))}")
 
 
-def choices_missing_from(renders: Iterable[Answers]) -> list[str]:
+def choices_missing_from(renders: Iterable[Answers], asked: Mapping[str, Question] | None = None) -> list[str]:
     """The choices that none of these sets of answers makes; an answer that is left out is the default."""
-    open_choices = {(question.name, choice) for question in questions().values() for choice in question.choices}
+    asked = questions() if asked is None else asked
+    open_choices = {(question.name, choice) for question in asked.values() for choice in question.choices}
     for answers in renders:
-        for question in questions().values():
+        for question in asked.values():
             if question.choices:
                 open_choices.discard((question.name, answers.get(question.name, question.choices[0])))
     return sorted(f"{name}={choice}" for name, choice in open_choices)

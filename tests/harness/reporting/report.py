@@ -1,79 +1,53 @@
-"""What the run says: a line for each finished step while it goes on, and a table at its end."""
+"""What the run says: a line for each finished step while it goes on, tables at its end, and last what failed."""
 
 from __future__ import annotations
 
 import os
-import resource
+import shutil
 import time
 from collections import defaultdict
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
-from tests.harness.rendering.combinations import combinations
 from tests.harness.rendering.questions import Answers, choices_missing_from
-from tests.harness.rendering.template import RENDERED
-from tests.harness.running.commands import CommandFailedError
-from tests.harness.running.interpreters import find_interpreter, version_for, versions
-from tests.harness.running.servers import find_pgbouncer
+from tests.harness.reporting.failures import Failure, Failures, cut, deciding_arguments, short
+from tests.harness.reporting.processor import parts_of, process_cpu, sum_by_name, table_of
+from tests.harness.reporting.properties import COVERAGE, KIT_COVERAGE, PROCESSOR, ROW, TAKEN_OVER, TESTS
+from tests.harness.reporting.reasons import reasons_of
+from tests.harness.reporting.suites import Ran, table_of_tests
+from tests.harness.reporting.worker import OUTPUT_OUTSIDE, OUTPUT_RENDERED, rendered
 from tests.harness.running.steps import STEPS, step_of
 
 QUICK_ENOUGH = 2.0
 """Seconds below which a test outside of the matrix gets no line of its own, unless it fails."""
 
-COVERAGE = "coverage"
-"""The property in which the test of the owner's suite records the coverage; a column of the table."""
+ENOUGH_TESTS = 50
+"""Tests from which on a run tells where the processor's time went; smaller ones do with ``--durations``."""
 
-KIT_COVERAGE = "coverage of the kit"
-"""The property in which the test of the kit's suite does; the last column."""
+SHOWN_LEFTOVERS = 3
 
-TAKEN_OVER = "taken over"
-"""The property in which a test of the kit names the combination whose result it has taken over."""
+LOG_WIDTH = 160
+"""Columns of what is no terminal."""
 
-_RENDERED = "rendered"
-
-
-_ROW = "row of a table"
-
-
-def table_row(title: str, row: Mapping[str, object]) -> tuple[str, object]:
-    """The property by which a test adds a row to a table that is printed at the end of the run."""
-    return _ROW, {"title": title, "cells": {name: str(cell) for name, cell in row.items()}}
-
-
-def process_cpu() -> float:
-    """CPU seconds of this process and of all below it that have ended, such as xdist's workers and their commands."""
-    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
-
-
-class WorkerReport:
-    """In the process that runs tests: failed commands without a traceback, and a record of what was rendered."""
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        report = yield
-        if call.excinfo is not None and isinstance(call.excinfo.value, CommandFailedError):
-            report.longrepr = str(call.excinfo.value)
-        return report
-
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        output = getattr(session.config, "workeroutput", None)
-        if output is not None:
-            output[_RENDERED] = RENDERED
+POSTGRESQL = "the shared PostgreSQL"
+WORKERS = "workers outside of tests"
+CONTROLLER = "controller, and what it started"
 
 
 class RunReport:
-    """In the process that reports: progress, table, slowest tests, time."""
+    """In the process that reports: progress, table, slowest tests, time, failures."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._plugins = config.pluginmanager
+        self._wants_durations = config.option.durations is not None
+        self._failures = Failures(deciding_arguments(config.option))
+        self._processor: dict[str, float] = {}
+        self._outside: list[tuple[str, float]] = []
+        self._workers_down: dict[str, str] = {}
         self._started = time.perf_counter()
         self._rendered: list[Answers] = []
-        self._never_rendered: list[str] = []
         self.leftovers: list[str] = []
         self._finished = 0
         self._total = 0
@@ -81,6 +55,7 @@ class RunReport:
         self._outcomes: dict[str, str] = {}
         self._coverage: dict[str, dict[str, str]] = {COVERAGE: {}, KIT_COVERAGE: {}}
         self._taken_over: dict[str, str] = {}
+        self._suites: dict[str, Ran] = {}
         self._tables: defaultdict[str, list[tuple[dict[str, str], bool]]] = defaultdict(list)
 
     @property
@@ -102,7 +77,7 @@ class RunReport:
         if report.skipped:
             return "skipped", "", "SKIPPED"
         if report.failed:
-            return ("failed", "", "FAILED") if report.when == "call" else ("error", "", "ERROR")
+            return ("error", "", "ERROR") if report.when in {"setup", "teardown"} else ("failed", "", "FAILED")
         return None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -110,10 +85,24 @@ class RunReport:
         if report.when == "call" or report.outcome != "passed":
             # A failed teardown outweighs what was said before.
             self._outcomes[report.nodeid] = {"passed": "ok"}.get(report.outcome, report.outcome)
-        if report.when == "teardown":
+        if report.failed:
+            self._note_failure(report)
+        if report.when not in {"setup", "call"}:  # what has no phase is the end of a worker that crashed
             self._note_properties(report)
             self._finished += 1
             self._write_line(report.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._failures.add(Failure(report.nodeid, reasons_of(report.longrepr), "collection"))
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        self._failures.add(Failure("", [f"error in pytest or a plugin: {reasons_of(excrepr)[0]}"]))
+
+    def _note_failure(self, report: pytest.TestReport) -> None:
+        taken_over = any(name == TAKEN_OVER for name, _ in report.user_properties)
+        phase = {"setup": "set-up", "teardown": "teardown"}.get(report.when or "", "")
+        self._failures.add(Failure(report.nodeid, reasons_of(report.longrepr), phase, taken_over=taken_over))
 
     def _note_properties(self, report: pytest.TestReport) -> None:
         properties: dict[str, Any] = dict(report.user_properties)
@@ -121,8 +110,12 @@ class RunReport:
             self._coverage[name][step_of(report.nodeid)[0]] = str(properties[name])
         if TAKEN_OVER in properties:
             self._taken_over[report.nodeid] = str(properties[TAKEN_OVER])
-        if _ROW in properties:
-            row = properties[_ROW]
+        if TESTS in properties:
+            self._suites[report.nodeid] = Ran.of(properties[TESTS])
+        if PROCESSOR in properties:
+            self._processor[report.nodeid] = float(properties[PROCESSOR])
+        if ROW in properties:
+            row = properties[ROW]
             self._tables[row["title"]].append((row["cells"], self._outcomes[report.nodeid] == "ok"))
 
     def _write_line(self, nodeid: str) -> None:
@@ -130,52 +123,89 @@ class RunReport:
         seconds, outcome = self._seconds[nodeid], self._outcomes.get(nodeid, "ok")
         if not combination and outcome == "ok" and seconds < QUICK_ENOUGH:
             return
+        reason = self._failures.first_reason(nodeid)
         if nodeid in self._taken_over:
             outcome = f"{outcome}  = {self._taken_over[nodeid]}"
-        what = f"{combination:<38} {step:<12}" if combination else f"{_short(nodeid):<51}"
+        what = f"{combination:<38} {step:<12}" if combination else f"{short(nodeid):<51}"
         count = f"[{self._finished:>{len(str(self._total))}}/{self._total}]"
         colour = {"failed": {"red": True}, "skipped": {"yellow": True}}.get(outcome.partition(" ")[0], {})
-        self._terminal.write_line(f"{count} {what} {seconds:6.1f} s  {outcome}", **colour)
+        line = f"{count} {what} {seconds:6.1f} s  {outcome}{f': {reason}' if reason else ''}"
+        self._terminal.write_line(cut(line, LOG_WIDTH), **colour)
         self._terminal.flush()  # Or nobody sees it in the log of a CI before hundreds have gathered.
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
-        output = getattr(node, "workeroutput", {})
-        self._rendered += output.get(_RENDERED, [])
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        if error is None:
+            output = getattr(node, "workeroutput", {})
+            self._rendered += output.get(OUTPUT_RENDERED, [])
+            self._outside.append((WORKERS, output.get(OUTPUT_OUTSIDE, 0.0)))
+        elif error != "keyboard-interrupt":  # of which it was told before, without an error
+            self._workers_down[node.gateway.id] = str(error)
 
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Fail a complete run in which some choice was never rendered, whatever the tests' lists claim."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
+        """Write what failed below all that pytest and its plugins write, where a log is read first."""
         if exitstatus == pytest.ExitCode.OK and _is_complete(session.config):
-            self._never_rendered = choices_missing_from([*self._rendered, *RENDERED])
-            if self._never_rendered:
+            # Whatever the tests' lists claim.
+            missing = choices_missing_from([*self._rendered, *rendered()])
+            if missing:
+                self._failures.add(Failure("", [f"never rendered by any test: {', '.join(missing)}"]))
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        try:
+            yield
+        finally:
+            self._write_failures()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self) -> Generator[None, None, None]:
-        """Write the tables above the reasons for failures: these stand at the end, where a log is read first."""
+        """Write the tables above the texts of failures."""
         if not self._outcomes:
             return (yield)
         self._write_table()
+        self._write_tests()
         for title, rows in self._tables.items():
             self._write_rows(title, rows)
         self._write_slowest()
+        self._write_processor()
         self._write_about_pgbouncer()
         yield
-        self._write_failures_of_the_run()
         wall, cpu = time.perf_counter() - self._started, process_cpu()
         self._terminal.write_line(f"\n{wall:.0f} s of wall time, {cpu:.0f} s of CPU time, {os.cpu_count()} CPUs")
 
     def note_leftovers(self, found: list[str]) -> None:
         """Remember what the run should have taken away, to say so at its end."""
         self.leftovers += found
+        if found:
+            more = len(found) - SHOWN_LEFTOVERS
+            told = [f"left behind by the run: {leftover}" for leftover in found[:SHOWN_LEFTOVERS]]
+            self._failures.add(Failure("", [*told, *([f"and {more} more"] if more > 0 else [])]))
 
-    def _write_failures_of_the_run(self) -> None:
-        if self._never_rendered:
-            self._terminal.write_line(
-                f"FAILED: never rendered by any test: {', '.join(self._never_rendered)}", red=True
-            )
-        for leftover in self.leftovers:
-            self._terminal.write_line(f"FAILED: left behind by the run: {leftover}", red=True)
+    def note_postgres(self, processor_seconds: float) -> None:
+        """Remember what the shared server took of the processor."""
+        self._outside.append((POSTGRESQL, processor_seconds))
+
+    def _write_failures(self) -> None:
+        for worker, error in self._workers_down.items():
+            if not self._failures.mention(f"worker {worker!r} crashed"):
+                self._failures.add(Failure("", [f"worker {worker} ended: {error}"]))
+        if not self._failures:
+            return
+        # On a terminal no line may take two.
+        width = max(shutil.get_terminal_size((LOG_WIDTH, 0)).columns, 80)
+        self._terminal.section(f"{len(self._failures)} failed", sep="=", red=True, bold=True)
+        for line in self._failures.lines(width):
+            self._terminal.write_line(line, red=not line.startswith(" "))
+        self._terminal.flush()
+
+    def _write_processor(self) -> None:
+        if len(self._outcomes) <= ENOUGH_TESTS and not self._wants_durations:
+            return
+        parts = [*parts_of(self._processor, self._seconds), *sum_by_name(self._outside)]
+        # The server's time becomes that of this process only in part, by way of who stopped it.
+        rest = process_cpu() - sum(part.processor for part in parts if part.name != POSTGRESQL)
+        self._terminal.section("processor seconds by part", sep="=")
+        for line in table_of([*parts, *sum_by_name([(CONTROLLER, rest)])]):
+            self._terminal.write_line(line)
 
     def _write_about_pgbouncer(self) -> None:
         suites = [
@@ -184,14 +214,18 @@ class RunReport:
             for combination, step in [step_of(nodeid)]
             if step in {"suite", "kit"} and "-pgbouncer-" in combination and nodeid not in self._taken_over
         ]
-        if suites and find_pgbouncer() is None:
+        if not suites:
+            return
+        from tests.harness.running.servers import find_pgbouncer  # noqa: PLC0415 - it needs psycopg
+
+        if find_pgbouncer() is None:
             self._terminal.section("PgBouncer is missing", sep="!", red=True, bold=True)
             self._terminal.write_line(
                 "NOT TESTED: no PgBouncer was found and none could be installed. Suites that went straight to "
                 f"PostgreSQL: {len(suites)}.\nInstall it (apt install pgbouncer), or name it in PGBOUNCER.",
                 red=True,
             )
-        elif suites:
+        else:
             self._terminal.write_line(f"\nSuites that went through PgBouncer ({find_pgbouncer()}): {len(suites)}")
 
     def _write_table(self) -> None:
@@ -208,6 +242,10 @@ class RunReport:
                 totals[combination] += self._seconds[nodeid]
         if not table:
             return
+        # They bring Copier along, which takes longer to import than a run without the matrix may take to start.
+        from tests.harness.rendering.combinations import combinations  # noqa: PLC0415
+        from tests.harness.running.interpreters import find_interpreter, version_for, versions  # noqa: PLC0415
+
         steps = [step for step in STEPS if any(step in row for row in table.values())]
         widths = {step: max(len(step), *(len(row.get(step, "")) for row in table.values())) for step in steps}
         first = max(map(len, table))
@@ -225,6 +263,12 @@ class RunReport:
         missing = [version for version in versions() if find_interpreter(version) is None]
         if missing:
             self._terminal.write_line(f"Not installed here, so not tested: Python {', '.join(missing)}")
+
+    def _write_tests(self) -> None:
+        if self._suites:
+            self._terminal.section("tests of the suites", sep="=")
+            for line in table_of_tests(self._suites):
+                self._terminal.write_line(line)
 
     def _write_rows(self, title: str, rows: list[tuple[dict[str, str], bool]]) -> None:
         names = list(rows[0][0])
@@ -247,16 +291,16 @@ class RunReport:
         if slow:
             self._terminal.section("slowest of the other tests", sep="=")
         for nodeid in slow:
-            self._terminal.write_line(f"{self._seconds[nodeid]:6.1f} s  {_short(nodeid)}")
+            self._terminal.write_line(f"{self._seconds[nodeid]:6.1f} s  {short(nodeid)}")
 
 
 def _is_complete(config: pytest.Config) -> bool:
     chosen = config.option
     return config.args_source is not pytest.Config.ArgsSource.ARGS and not (
-        chosen.keyword or chosen.markexpr or chosen.collectonly or chosen.maxfail or getattr(chosen, "lf", False)
+        chosen.keyword
+        or chosen.markexpr
+        or chosen.collectonly
+        or chosen.maxfail
+        or getattr(chosen, "lf", False)
+        or getattr(chosen, "combination", None)
     )
-
-
-def _short(nodeid: str) -> str:
-    path, _, name = nodeid.partition("::")
-    return f"{path.removeprefix('tests/').removesuffix('.py')} {name.replace('::', ' ')}"

@@ -14,9 +14,10 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -75,6 +76,21 @@ def scratch_databases() -> list[str]:
     with psycopg.connect(server_url(), autocommit=True) as connection:
         query = "SELECT datname FROM pg_database WHERE datname ~ '^(scratch|test)_[0-9a-f_]+$' ORDER BY 1"
         return [name for (name,) in connection.execute(query)]
+
+
+def postgres_cpu() -> float:
+    """CPU seconds of the shared server since its start, or 0 if it is not this run's own."""
+    if "TEST_DATABASE_URL" in os.environ:
+        return 0.0
+    with psycopg.connect(server_url(), autocommit=True) as connection:
+        postmaster = psutil.Process(connection.info.backend_pid).parent()
+        assert postmaster is not None
+        # Each connection had a process of its own, which the postmaster has waited for.
+        seconds = sum(postmaster.cpu_times()[:4])
+        for process in postmaster.children():
+            with suppress(psutil.NoSuchProcess):
+                seconds += sum(process.cpu_times()[:2])
+    return seconds
 
 
 def find_pgbouncer() -> str | None:

@@ -7,7 +7,10 @@ from xdist.scheduler import LoadScopeScheduling
 STEPS = ("render", "format", "lint", "install", "types", "dependencies", "migrations", "suite", "kit")
 """In the order in which they run; ``test_combinations.py`` has a test for each."""
 
-_STAY_TOGETHER = ("tests/test_packaging.py", "tests/test_readme.py", "tests/test_running_service.py")
+_STAY_TOGETHER = tuple(
+    f"tests/test_{name}.py"
+    for name in ("clients", "new_questions", "packaging", "readme", "records", "running_service", "typing", "variants")
+)
 """Modules whose tests share something that is costly to make."""
 
 _TOGETHER_BY_PARAMETER = ("tests/hostile/", "tests/faults/")
@@ -25,7 +28,9 @@ class WholeCombinations(LoadScopeScheduling):  # type: ignore[misc]
     """Gives all steps of a combination to one process, in order, and everything else to whoever is free."""
 
     def _split_scope(self, nodeid: str) -> str:
-        combination, _ = step_of(nodeid)
+        combination, step = step_of(nodeid)
+        if step == "kit" and self.config.option.combination:
+            return nodeid  # It takes as long as all others.
         module = nodeid.partition("::")[0]
         if nodeid.startswith(_TOGETHER_BY_PARAMETER) and nodeid.endswith("]"):
             # The first parameter is that of the fixture which is made once.

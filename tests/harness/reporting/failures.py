@@ -1,0 +1,173 @@
+"""The last section of a run that failed: what, why, and how to repeat it, on one screen."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.harness.running.steps import step_of
+
+SCREEN = 40
+"""Lines that the section has at most."""
+
+IN_FULL = 3
+"""Failures that are told in full, however many others there are."""
+
+NAMED = 4
+"""Of tests that fail in the same way, how many are named."""
+
+DECIDING_OPTIONS = {
+    "--combination": None,
+    "--every-switch": False,
+    "--every-coverage": False,
+    "--every-suite": False,
+    "--hostile-examples": None,
+    "--faults-minutes": 0,
+    "--faults-seed": 1,
+}
+"""The options that decide which tests there are and what they do, with their defaults."""
+
+_DIFFERS = re.compile(r"(?<![\w.*])/\S*/|\b[0-9a-f]{8,}\b|\b\d+(?:\.\d+)? ?m?s\b|\b\d{4,}\b")
+"""What differs from test to test without being another reason: folders, random names, times, ports."""
+
+
+@dataclass
+class Failure:
+    """Something that failed.
+
+    Attributes:
+        nodeid: The test, or the module that could not be collected; empty if it is the run itself.
+        reasons: What is wrong, the first line first.
+        when: In what phase of the test, where that is not its call.
+        taken_over: Whether the failure is that of another test.
+        later: What failed in later phases of the same test.
+    """
+
+    nodeid: str
+    reasons: list[str]
+    when: str = ""
+    taken_over: bool = False
+    later: list[str] = field(default_factory=list)
+
+    @property
+    def member(self) -> str:
+        """What distinguishes it from others of the same kind."""
+        combination, _ = step_of(self.nodeid)
+        return combination or self.nodeid.partition("[")[2].removesuffix("]") or short(self.nodeid)
+
+    @property
+    def title(self) -> str:
+        """Combination and step, or module and test."""
+        where = "  ".join(step_of(self.nodeid)) if step_of(self.nodeid)[0] else short(self.nodeid)
+        return f"{where or 'the run'}{f' ({self.when})' if self.when else ''}"
+
+    @property
+    def kind(self) -> tuple[str, ...]:
+        """What is equal for all that fail in the same way."""
+        if not self.nodeid:
+            return "", *self.reasons
+        parameters = self.nodeid.partition("[")[2].removesuffix("]")
+        names = [name for name in (self.member, parameters) if name]
+        told = [*self.reasons]
+        for name in names:
+            told = [re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "*", reason) for reason in told]
+        return self.nodeid.partition("[")[0], self.when, *(_DIFFERS.sub("*", reason) for reason in told)
+
+
+def short(nodeid: str) -> str:
+    """A test without what all have in common."""
+    path, _, name = nodeid.partition("::")
+    return f"{path.removeprefix('tests/').removesuffix('.py')} {name.replace('::', ' ')}".rstrip()
+
+
+def cut(text: str, width: int) -> str:
+    """As much of a line as there is room for."""
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
+def deciding_arguments(option: Any) -> list[str]:
+    """The arguments of this run without which a test may not be there or may do something else."""
+    arguments = []
+    for name, default in DECIDING_OPTIONS.items():
+        value = getattr(option, name.removeprefix("--").replace("-", "_"), default)
+        if value != default:
+            arguments += [name] if value is True else [name, str(value)]
+    return arguments
+
+
+def command_to_repeat(nodeid: str, arguments: Sequence[str]) -> str:
+    """The line that repeats a test alone, or the run."""
+    return shlex.join(["uv", "run", "pytest", *(["-n0", nodeid] if nodeid else []), *arguments])
+
+
+class Failures:
+    """What failed in a run.
+
+    Args:
+        arguments: What the command that repeats a test must have in addition to its name.
+    """
+
+    def __init__(self, arguments: Sequence[str] = ()) -> None:
+        self._arguments = arguments
+        self._of_tests: dict[str, Failure] = {}
+        self._of_the_run: list[Failure] = []
+
+    def __len__(self) -> int:
+        return len(self._of_tests) + len(self._of_the_run)
+
+    def add(self, failure: Failure) -> None:
+        """Take note of a failure. Of a test the first is what is told, in front of what followed from it."""
+        if not failure.nodeid:
+            self._of_the_run.append(failure)
+        elif failure.nodeid in self._of_tests:
+            first = self._of_tests[failure.nodeid]
+            first.later.append(f"({failure.when or 'call'}) {failure.reasons[0]}")
+        else:
+            self._of_tests[failure.nodeid] = failure
+
+    def first_reason(self, nodeid: str) -> str:
+        """The first line that says what is wrong with a test, if anything is."""
+        failure = self._of_tests.get(nodeid)
+        return failure.reasons[0] if failure else ""
+
+    def mention(self, text: str) -> bool:
+        """Whether the reason of some failure holds a text."""
+        return any(text in reason for failure in self._of_tests.values() for reason in failure.reasons)
+
+    def lines(self, width: int) -> list[str]:
+        """The section, its heading not included."""
+        groups = self._groups()
+        blocks = [self._block(group, width) for group in groups]
+        in_full = len(blocks)
+        while in_full > IN_FULL and sum(map(len, blocks[:in_full])) + len(blocks) - in_full > SCREEN - 1:
+            in_full -= 1
+        lines = [line for block in blocks[:in_full] for line in block]
+        rest = groups[in_full:]
+        room = SCREEN - 1 - len(lines)
+        shown = rest if len(rest) <= room else rest[: room - 1]
+        for first, *others in shown:
+            more = f" (and {len(others)} more)" if others else ""
+            lines.append(cut(f"{first.title}{more}: {first.reasons[0]}", width))
+        hidden = sum(map(len, rest[len(shown) :]))
+        return [*lines, *([f"and {hidden} more, see above"] if hidden else [])]
+
+    def _groups(self) -> list[list[Failure]]:
+        """Those of one kind together, the largest group first."""
+        groups: defaultdict[tuple[str, ...], list[Failure]] = defaultdict(list)
+        for failure in [*self._of_tests.values(), *self._of_the_run]:
+            groups[failure.kind].append(failure)
+        # The first is repeated, so it must not be one whose failure happened elsewhere.
+        own_first = [sorted(group, key=lambda failure: failure.taken_over) for group in groups.values()]
+        return sorted(own_first, key=len, reverse=True)
+
+    def _block(self, group: list[Failure], width: int) -> list[str]:
+        first, *others = group
+        lines = [first.title, *(f"    {reason}" for reason in [*first.reasons, *first.later[:1]])]
+        if others:
+            names = ", ".join(failure.member for failure in others[:NAMED])
+            lines.append(f"    the same in {len(others)} more: {names}{', ...' if len(others) > NAMED else ''}")
+        return [*(cut(line, width) for line in lines), f"    $ {command_to_repeat(first.nodeid, self._arguments)}"]
