@@ -233,6 +233,16 @@ def test_result_is_handed_on_under_the_name_of_whoever_ran_the_test(known: Small
     assert suite.taken_over == {"first": len(known.all_tests()) - 2, "second": 2}
 
 
+def test_tests_that_another_has_besides_start_nothing(known: Small) -> None:
+    """As of two pools with the same conditions: a module of the same name may have other tests there."""
+    second = known.make("a-second")
+    _write("tests/conftest.py", f"{FILES['tests/conftest.py']}# Differs.\n")(second.service)
+    _write("tests/test_alone.py", "def test_alone(): pass\ndef test_not_alone(): pass\n")(second.service)
+    assert known.run(second) == known.all_tests() | {"test_not_alone"}
+    suite = known.records.run(known.make("third"), lambda *_: pytest.fail("it was started"))
+    assert suite.taken_over == {"first": len(known.all_tests())}
+
+
 def test_failure_is_that_of_everyone_for_whom_it_is_the_same(small: Small) -> None:
     first, other = small.make("first"), small.make("other")
     for case in (first, other):

@@ -177,8 +177,8 @@ class Records:
         """
         folder = Folder(case.service)
         with _one_at_a_time(self._place(case) / folder.key([recorder.EVERYTHING]), wait=not everything):
-            known, unlike = ({}, set()) if everything else self._taken_over(case, folder)
-            if known and _has_no_other_tests(case.service, known, unlike):
+            known, settled = ({}, set()) if everything else self._taken_over(case, folder)
+            if known and _modules(case.service, known) == settled:
                 output, collected, ran = "", {*known}, dict[str, Tested]()
             else:
                 known = known if in_parts else {}
@@ -199,17 +199,23 @@ class Records:
         return place
 
     def _taken_over(self, case: Case, folder: Folder) -> tuple[dict[str, Tested], set[str]]:
-        """Find the tests that were run where all is the same, and those that were run only where something differs."""
+        """Find the tests that were run where all is the same, and the modules in which that holds for each test.
+
+        Where one test of a module is found, all that its collection needed is the same, so it has the same tests here.
+        """
         found: dict[str, Tested] = {}
-        recorded: set[str] = set()
+        settled: set[str] = set()
         for record in sorted(self._place(case).glob("*.json")):
             read = json.loads(record.read_text(encoding="utf-8"))
             keys = [folder.key(needs) for needs in read["needs"]]
-            for test, (number, *tested) in read["tests"].items():
-                recorded.add(test)
-                if keys[number] == tested[-1]:
-                    found.setdefault(test, Tested(*tested))
-        return found, recorded - found.keys()
+            alike = {
+                test: Tested(*tested) for test, (number, *tested) in read["tests"].items() if keys[number] == tested[-1]
+            }
+            settled |= {_module(test) for test in alike} - {
+                _module(test) for test in read["tests"].keys() - alike.keys()
+            }
+            found = alike | found
+        return found, settled
 
     def _run_the_rest(
         self, case: Case, folder: Folder, known: Mapping[str, Tested], run: Run
@@ -248,12 +254,12 @@ def _one_at_a_time(lock: Path, *, wait: bool) -> Iterator[None]:
         yield
 
 
-def _has_no_other_tests(service: Path, known: Iterable[str], unlike: Iterable[str]) -> bool:
-    """Whether all modules with tests are known, and all that was collected in them elsewhere.
+def _module(test: str) -> str:
+    return test.partition("::")[0]
 
-    Where one test of a module is known, all that its collection needed is the same, so it has the same tests.
-    """
-    modules, others = ({test.partition("::")[0] for test in tests if "::" in test} for tests in (known, unlike))
-    folders = {module.partition("/")[0] for module in modules}
-    there = {str(file.relative_to(service)) for name in folders for file in service.joinpath(name).rglob("test_*.py")}
-    return there == modules and there.isdisjoint(others)
+
+def _modules(service: Path, tests: Iterable[str]) -> set[str]:
+    """Name the modules that a suite has with these tests; a program that is recorded like a test is its own."""
+    folders = {_module(test).partition("/")[0] for test in tests if "::" in test}
+    files = (file for name in folders for file in service.joinpath(name).rglob("test_*.py"))
+    return {str(file.relative_to(service)) for file in files} | {test for test in tests if "::" not in test}
