@@ -26,6 +26,9 @@ from tests.harness.running.commands import CommandFailedError, Result, run
 from tests.harness.running.steps import step_of
 
 CONFTEST = """
+import signal
+# The job of a shell in the background ignores it, and hands that on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from tests.harness.reporting.report import RunReport
 from tests.harness.reporting.worker import WorkerReport
 

@@ -75,7 +75,7 @@ class PythonClient:
         return {
             each.name: {file.stem for file in each.glob("*.py")} - {"__init__"}
             for each in api.iterdir()
-            if each.is_dir()
+            if each.is_dir() and each.name != "__pycache__"
         }
 
     def model(self, name: str) -> Any:
