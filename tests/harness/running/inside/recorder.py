@@ -21,7 +21,7 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
@@ -61,6 +61,7 @@ class Recorder:
     def listen(self) -> None:
         """Begin. There is no end: an audit hook stays for as long as its process lives."""
         import_really, import_module_really = builtins.__import__, importlib.import_module
+        importers = _Names()
 
         def note_import(
             name: str,
@@ -74,7 +75,7 @@ class Recorder:
             except ModuleNotFoundError as error:
                 self._note_absence(error.name)
                 raise
-            importer = _name(globals.get("__file__")) if globals else None
+            importer = importers[globals.get("__file__")] if globals else None
             if importer is not None:
                 package = globals.get("__package__") if level else None
                 self._imports.setdefault(importer, set()).update(
@@ -97,34 +98,59 @@ class Recorder:
 
         builtins.__import__ = note_import
         importlib.import_module = note_import_module
-        sys.addaudithook(self._hear)
+        sys.addaudithook(self._hear())
 
     def _note_absence(self, module: str | None) -> None:
         path = (module or "").replace(".", "/")
         for folder in ("", "src/") if path else ():
             self._noted.update({f"{folder}{path}.py", f"{folder}{path}/__init__.py"})
 
-    def _hear(self, event: str, arguments: Sequence[Any]) -> None:
-        if event == "open":
+    def _hear(self) -> Callable[[str, tuple[Any, ...]], None]:
+        """Return the hook. Most events are about something else, and come by the thousand."""
+
+        def note_file(_: str, arguments: tuple[Any, ...]) -> None:
             name = _name(arguments[0])
             if name:
                 self._noted.add(name)
-        elif event in {"os.listdir", "os.scandir"}:
+
+        def note_listing(_: str, arguments: tuple[Any, ...]) -> None:
             self._note_listing(_name("." if arguments[0] is None else arguments[0]))
-        elif event in {"pathlib.Path.glob", "pathlib.Path.rglob"}:
-            self._note_pattern(_name(arguments[0]), f"{'**/' if event.endswith('rglob') else ''}{arguments[1]}")
-        elif event == "glob.glob":
+
+        def note_pattern(event: str, arguments: tuple[Any, ...]) -> None:
+            further_down = "**/" if event.endswith("rglob") else ""
+            self._note_pattern(_name(arguments[0]), f"{further_down}{arguments[1]}")
+
+        def note_pattern_in_a_path(_: str, arguments: tuple[Any, ...]) -> None:
             folder, pattern = os.path.split(os.fsdecode(arguments[0]))
             self._note_pattern(_name(folder or "."), pattern)
-        elif event == "subprocess.Popen":
+
+        def note_program(_: str, arguments: tuple[Any, ...]) -> None:
             self._note_program([os.fsdecode(word) for word in arguments[1]])
-        elif event in _STARTS_A_PROCESS:
+
+        def note_process(_: str, __: tuple[Any, ...]) -> None:
             self._started_a_program = True
+
+        heard: dict[str, Callable[[str, tuple[Any, ...]], None]] = {
+            "open": note_file,
+            "os.listdir": note_listing,
+            "os.scandir": note_listing,
+            "pathlib.Path.glob": note_pattern,
+            "pathlib.Path.rglob": note_pattern,
+            "glob.glob": note_pattern_in_a_path,
+            "subprocess.Popen": note_program,
+            **dict.fromkeys(_STARTS_A_PROCESS, note_process),
+        }
+
+        def hear(event: str, arguments: tuple[Any, ...]) -> None:
+            if event in heard:
+                heard[event](event, arguments)
+
+        return hear
 
     def _note_listing(self, folder: str | None) -> None:
         if folder is None:
             return
-        asked = sys._getframe(2).f_code  # noqa: SLF001 - of whoever made what the event is about
+        asked = sys._getframe(3).f_code  # noqa: SLF001 - of whoever made what the event is about
         # The import system looks for one name, and for a pattern there is an event of its own.
         if asked.co_name == "_fill_cache" or (asked.co_name != "iterdir" and _is_of(asked, "pathlib", "glob")):
             return
@@ -228,6 +254,14 @@ class Recorder:
         return frozenset(found)
 
 
+class _Names(dict[object, str | None]):
+    """The names of files by their paths, each looked up once: most imports are those of libraries."""
+
+    def __missing__(self, path: object) -> str | None:
+        self[path] = _name(path)
+        return self[path]
+
+
 def _name(path: object) -> str | None:
     """Say how a file of the service is called: "." for its folder, the source for byte code, None for other files."""
     if not isinstance(path, str | bytes | os.PathLike):
@@ -260,7 +294,7 @@ def _files(module: str, names: Iterable[str]) -> set[str]:
 
 def _asked_by_pytest() -> bool:
     """Whether pytest looks for tests: what it finds is compared by itself."""
-    frame: FrameType | None = sys._getframe(3)  # noqa: SLF001
+    frame: FrameType | None = sys._getframe(4)  # noqa: SLF001
     while frame is not None and _is_of(frame.f_code, "pathlib", "glob"):
         frame = frame.f_back
     return frame is not None and _is_of(frame.f_code, "_pytest")
