@@ -10,6 +10,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -196,24 +197,25 @@ class RunSuite:
 
     def __call__(self, tests: TaskOfTests, installed: InstalledService, *, with_coverage: bool) -> None:
         combination = self._combination
-        with_coverage = with_coverage or self._options.every_coverage
+        # One combination by itself measures nothing: it is there for whoever waits for it.
+        with_coverage = not self._options.combination and (with_coverage or self._options.every_coverage)
+        task = tests.task_with_coverage if with_coverage else tests.task
         environment = {**_server_for(combination), **tests.variables, **PLUGIN_PATH}
         kind_of_server = _kind_of_server(combination)
 
-        def run_rest(noted: Path, left_out: Path) -> str:
-            words = (tests.task_with_coverage if with_coverage else tests.task, *for_pytest(noted, left_out))
-            return installed.get().uv_run("poe", *words, env=environment, timeout=SUITE_WITHIN).output
-
-        def run_alone() -> Suite:
-            # Nobody takes anything over, so nothing is recorded, and several processes may share the work.
-            output = installed.get().uv_run("poe", tests.task, env=environment, timeout=SUITE_WITHIN).output
-            (ran,) = re.findall(r"\b(\d+) passed\b", output)
-            return Suite(output, int(ran), {}, 0)
+        def run_task(*arguments: str) -> str:
+            return installed.get().uv_run("poe", task, *arguments, env=environment, timeout=SUITE_WITHIN).output
 
         if self._options.combination:
-            suite, with_coverage = run_alone(), False
-        else:
-            suite = self._run(tests.task, installed.folder, run_rest, in_parts=not with_coverage)
+            # Nobody takes anything over, so nothing is recorded, and several processes may share the work.
+            _check_output(run_task(), combination, with_coverage=with_coverage)
+            return
+        suite = self._run(
+            (tests.task, kind_of_server),
+            installed.folder,
+            lambda noted, left_out: run_task(*for_pytest(noted, left_out)),
+            in_parts=not with_coverage,
+        )
         if suite.ran:
             _check_output(suite.output, combination, with_coverage=with_coverage)
             for covered in re.findall(r"Total coverage: ([\d.]+%)", suite.output):
@@ -225,23 +227,18 @@ class RunSuite:
     def migrations(self, service: Service) -> str:
         """Take a database through all migrations, there and back; return what was printed, if it was not taken over."""
 
-        def run_rest(noted: Path, _: Path) -> str:
-            if not self._combination.uses_postgres:
-                url = f"sqlite:///{noted}.db"
-                return service.uv_run("python", str(ROUND_TRIP), str(noted), env={"DATABASE_URL": url}).output
-            with scratch_database() as url:
+        def run_round_trip(noted: Path, _: Path) -> str:
+            with scratch_database() if self._combination.uses_postgres else nullcontext(f"sqlite:///{noted}.db") as url:
                 return service.uv_run("python", str(ROUND_TRIP), str(noted), env={"DATABASE_URL": url}).output
 
-        return self._run("migrations", service.folder, run_rest).output
+        # It goes to the server itself, whatever is between that and the service.
+        return self._run(("migrations",), service.folder, run_round_trip).output
 
-    def _run(self, what: str, folder: Path, run_rest: Run, *, in_parts: bool = True) -> Suite:
+    def _run(self, conditions: tuple[str, ...], folder: Path, run: Run, *, in_parts: bool = True) -> Suite:
         combination = self._combination
-        # Migrations go to the server itself.
-        kind_of_server = _kind_of_server(combination) if what != "migrations" else ""
-        conditions = (what, combination.driver, kind_of_server, version_for(combination))
-        case = Case(str(combination), folder, conditions)
+        case = Case(str(combination), folder, (*conditions, combination.driver, version_for(combination)))
         try:
-            suite = self._records.run(case, run_rest, everything=self._options.every_suite, in_parts=in_parts)
+            suite = self._records.run(case, run, everything=self._options.every_suite, in_parts=in_parts)
         except TakenOverError as problem:
             self._record_property(TAKEN_OVER, ", ".join(problem.others))
             raise

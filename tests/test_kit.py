@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.harness.rendering.template import Template
 from tests.harness.running.inside.recorder import EVERYTHING
 from tests.harness.running.kit import copy_without_owners_files
 from tests.harness.running.records import Folder
+from tests.harness.updating.updates import replace
 
 ANSWERS: Answers = {"driver": "asyncpg", "pool": "queue", "data_access": "repository", "example": True}
 
@@ -35,3 +37,26 @@ def test_nothing_of_the_owners_is_left(template: Template, tmp_path: Path) -> No
     for name in ("pyproject.toml", "conftest.py", "kit_tests", "devtools"):
         assert copy.joinpath(name).exists()
     assert copy.joinpath("README.md").read_text(encoding="utf-8") == "# Service\n"
+
+
+def _change_a_byte(folder: Path) -> None:
+    file = folder / "src/app/kit/logs.py"
+    content = bytearray(file.read_bytes())
+    content[-2] ^= 1
+    file.write_bytes(content)
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "a byte of the kit": _change_a_byte,
+    "a dependency": lambda folder: replace(folder / "pyproject.toml", '"alembic>=', '"alembic>'),
+    "a name": lambda folder: folder.joinpath("kit_tests/test_logs.py").rename(folder / "kit_tests/test_log.py"),
+    "a file more": lambda folder: folder.joinpath("kit_tests/more.py").touch(),
+    "a file less": lambda folder: folder.joinpath("kit_tests/test_logs.py").unlink(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_kit_that_differs_is_not_the_same(change: Callable[[Path], object], template: Template, tmp_path: Path) -> None:
+    one, other = (copy_without_owners_files(template.render(ANSWERS), tmp_path / name) for name in ("one", "other"))
+    change(other)
+    assert Folder(one).key([EVERYTHING]) != Folder(other).key([EVERYTHING])

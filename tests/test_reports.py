@@ -22,6 +22,7 @@ from tests.harness.reporting.failures import (
 )
 from tests.harness.reporting.processor import SHOWN_PARTS, Part, part_of, table_of
 from tests.harness.reporting.reasons import reasons_of
+from tests.harness.reporting.suites import Ran, rows_of_tests, sum_of_tests
 from tests.harness.running.commands import CommandFailedError, Result, run
 from tests.harness.running.steps import step_of
 
@@ -411,3 +412,17 @@ def test_small_parts_are_summed_up() -> None:
     assert len(lines) == 1 + SHOWN_PARTS + 1
     assert first.split()[:4] == ["part", str(SHOWN_PARTS + 2), "1", f"{SHOWN_PARTS + 2}.0"]
     assert last.split()[:4] == ["other", "(3)", "3", "3.0"]
+
+
+def test_tests_that_ran_are_told_apart_from_those_taken_over() -> None:
+    test = "tests/test_combinations.py::TestCombination::test_{}[{}]"
+    suites = {
+        test.format("suite", "a"): Ran(9, {}),
+        test.format("suite", "b"): Ran(4, {"a": 9}),
+        test.format("kit", "b"): Ran(0, {"a": 100}),
+    }
+    assert rows_of_tests(suites) == [
+        {"combination": "a", "its owner's tests": "9", "tests of the kit": ""},
+        {"combination": "b", "its owner's tests": "4 + 9 = a", "tests of the kit": "100 = a"},
+    ]
+    assert sum_of_tests(suites.values()).startswith("122 tests: 13 ran, 109 were taken over")

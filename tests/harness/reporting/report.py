@@ -16,7 +16,7 @@ from tests.harness.reporting.failures import Failure, Failures, cut, deciding_ar
 from tests.harness.reporting.processor import parts_of, process_cpu, sum_by_name, table_of
 from tests.harness.reporting.properties import COVERAGE, KIT_COVERAGE, PROCESSOR, ROW, TAKEN_OVER, TESTS
 from tests.harness.reporting.reasons import reasons_of
-from tests.harness.reporting.suites import Ran, table_of_tests
+from tests.harness.reporting.suites import Ran, rows_of_tests, sum_of_tests
 from tests.harness.reporting.worker import OUTPUT_OUTSIDE, OUTPUT_RENDERED, rendered
 from tests.harness.running.steps import STEPS, step_of
 
@@ -266,9 +266,8 @@ class RunReport:
 
     def _write_tests(self) -> None:
         if self._suites:
-            self._terminal.section("tests of the suites", sep="=")
-            for line in table_of_tests(self._suites):
-                self._terminal.write_line(line)
+            self._write_rows("tests of the suites", [(row, True) for row in rows_of_tests(self._suites)])
+            self._terminal.write_line(sum_of_tests(self._suites.values()))
 
     def _write_rows(self, title: str, rows: list[tuple[dict[str, str], bool]]) -> None:
         names = list(rows[0][0])

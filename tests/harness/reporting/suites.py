@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,24 +26,23 @@ class Ran:
         return " + ".join([*([str(self.ran)] if self.ran or not others else []), *others])
 
 
-def table_of_tests(suites: dict[str, Ran]) -> Iterator[str]:
-    """Lines of a table with a row for each combination, from the suites by the tests that ran them."""
-    rows: dict[str, dict[str, Ran]] = {}
+HEADS = {"suite": "its owner's tests", "kit": "tests of the kit"}
+"""The columns, by the steps that run them."""
+
+
+def rows_of_tests(suites: Mapping[str, Ran]) -> list[dict[str, str]]:
+    """The cells of a table with a row for each combination, from the suites by the tests that ran them."""
+    rows: dict[str, dict[str, str]] = {}
     for nodeid, suite in suites.items():
         combination, step = step_of(nodeid)
-        rows.setdefault(combination, {})[step] = suite
-    steps = [step for step in ("suite", "kit") if any(step in row for row in rows.values())]
-    heads = {"suite": "its owner's", "kit": "of the kit"}
-    cells = {name: [str(rows[name][step]) if step in rows[name] else "" for step in steps] for name in sorted(rows)}
-    widths = [max(len(heads[step]), *(len(row[place]) for row in cells.values())) for place, step in enumerate(steps)]
-    first = max(map(len, rows))
-    for name, row in {"": [heads[step] for step in steps], **cells}.items():
-        yield "  ".join(
-            [f"{name:<{first}}", *(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))]
-        ).rstrip()
-    sums = Counter[str]()
-    for suite in suites.values():
-        sums["ran"] += suite.ran
-        sums["taken over"] += sum(suite.taken_over.values())
-    ran, taken_over = sums["ran"], sums["taken over"]
-    yield f"{ran + taken_over} tests: {ran} ran, {taken_over} were taken over from where all that they need is the same"
+        row = rows.setdefault(combination, {"combination": combination, **dict.fromkeys(HEADS.values(), "")})
+        row[HEADS[step]] = str(suite)
+    return [*rows.values()]
+
+
+def sum_of_tests(suites: Iterable[Ran]) -> str:
+    """How many tests ran, and how many were taken over, in one line."""
+    ran, taken_over = map(sum, zip(*((suite.ran, sum(suite.taken_over.values())) for suite in suites), strict=True))
+    return (
+        f"{ran + taken_over} tests: {ran} ran, {taken_over} were taken over from where all that they need is the same"
+    )
