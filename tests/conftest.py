@@ -82,9 +82,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what belongs to other combinations, where one was asked for."""
+    """Leave out what belongs to other combinations, where one was asked for, and begin with what takes long.
+
+    At the end short tests keep every process at work; a long one would leave the others waiting for it.
+    """
     if config.option.combination:
         items[:] = [item for item in items if step_of(item.nodeid)[0] == config.option.combination]
+    items.sort(key=lambda item: not any(step_of(item.nodeid)) and item.get_closest_marker("slow") is None)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -47,10 +47,10 @@ def test_update_with_nothing_substituted(
     owner.service = tmp_path / "small-service"
     begin(owner.service, driver="aiosqlite", data_access="direct", example=False)
     name = f"aiosqlite-{sys.version_info.major}.{sys.version_info.minor}"
-    with environments.borrow(name) as environment:
-        # One test covers less than a service asks for.
-        savings = {"MYPY_CACHE_DIR": str(environment / "mypy-cache"), "PYTEST_ADDOPTS": "--no-cov"}
-        service = Service(owner.service, environment, OWN_INTERPRETER, variables=A_PERSON | savings)
+    with environments.borrow(name) as environment, environments.mypy_cache() as cache:
+        service = Service(
+            owner.service, environment, OWN_INTERPRETER, variables=A_PERSON | {"MYPY_CACHE_DIR": str(cache)}
+        )
 
         def types(line: str) -> str:
             owner.typed.append(line)
