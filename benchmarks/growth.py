@@ -18,7 +18,7 @@ from benchmarks.load import install_wrk
 from benchmarks.machine import describe
 from benchmarks.more_routes import add_routes
 from benchmarks.progress import Progress
-from benchmarks.results import RESULTS, Measurement, write_results
+from benchmarks.results import Measurement, results_folder, write_results
 from benchmarks.series import SERIES, WORKLOADS, Growth, Point, plot_series, report_of
 from benchmarks.serving import Served, serve
 from benchmarks.workloads import TITLES, Timing, measure
@@ -43,6 +43,7 @@ class _Setting:
 def measure_growth(options: argparse.Namespace) -> None:
     """Measure each series that the command line asks for; write a table and a plot for each."""
     install_wrk()
+    results = results_folder(quick=options.quick)
     rounds, timing = (2, Timing(1)) if options.quick else (options.rounds, Timing(options.seconds))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="template-benchmarks-")))
@@ -57,9 +58,9 @@ def measure_growth(options: argparse.Namespace) -> None:
             growth.points[name] = _series(
                 name, _Setting(arena, template, service, contenders), rounds, timing, progress
             )
-            write_results("growth", dataclasses.asdict(growth), report_of(growth))
-            plot_series(name, growth.points[name], RESULTS / f"growth-{name}.png")
-    progress.say(f"written to {RESULTS}")
+            write_results(results, "growth", dataclasses.asdict(growth), report_of(growth))
+            plot_series(name, growth.points[name], results / f"growth-{name}.png")
+    progress.say(f"written to {results}")
 
 
 def _series(name: str, setting: _Setting, rounds: int, timing: Timing, progress: Progress) -> list[Point]:

@@ -21,7 +21,7 @@ from benchmarks.load import install_wrk
 from benchmarks.machine import describe
 from benchmarks.markdown import listed, origin, table
 from benchmarks.progress import Progress
-from benchmarks.results import RESULTS, write_results
+from benchmarks.results import results_folder, write_results
 from benchmarks.serving import Served, serve
 from benchmarks.workloads import TITLES, Timing, measure
 from tests.harness.rendering.template import Template
@@ -53,6 +53,7 @@ _LOOP = "the loop: uvloop, sockets, asyncpg's protocol"
 def measure_profile(options: argparse.Namespace) -> None:
     """Profile each workload; write a table of what takes how much of a request."""
     install_wrk()
+    results = results_folder(quick=options.quick)
     seconds = 2 if options.quick else 5 * options.seconds
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="template-benchmarks-")))
@@ -65,8 +66,8 @@ def measure_profile(options: argparse.Namespace) -> None:
             name: {each.contender.name: _profile(name, each, arena, seconds, progress) for each in serving}
             for name in WORKLOADS
         }
-        _write(describe(service, arena.database_url), costs)
-    progress.say(f"written to {RESULTS}")
+        _write(results, describe(service, arena.database_url), costs)
+    progress.say(f"written to {results}")
 
 
 def _profile(name: str, served: Served, arena: Arena, seconds: int, progress: Progress) -> dict[str, float]:
@@ -113,7 +114,7 @@ def _part(files: list[str]) -> str:
     return _LOOP
 
 
-def _write(machine: Mapping[str, str], costs: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+def _write(folder: Path, machine: Mapping[str, str], costs: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
     """Write a table for each workload; ``costs`` has the microseconds of each part by workload and contender."""
     lines = [
         "# Where the time of a request goes\n",
@@ -125,4 +126,4 @@ def _write(machine: Mapping[str, str], costs: Mapping[str, Mapping[str, Mapping[
         rows = [[part, *(f"{each.get(part, 0):.0f}" for each in contenders.values())] for part in (_LOOP, *_PARTS)]
         rows.append(["all", *(f"{sum(each.values()):.0f}" for each in contenders.values())])
         lines += [f"## {TITLES[name]}\n", table(["", *(f"`{each}`" for each in contenders)], rows)]
-    write_results("profile", {"machine": machine, "microseconds": costs}, "\n".join(lines))
+    write_results(folder, "profile", {"machine": machine, "microseconds": costs}, "\n".join(lines))

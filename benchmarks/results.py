@@ -9,8 +9,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any, NamedTuple
 
-RESULTS = Path(__file__).with_name("results")
-"""The folder that everything is written to."""
+_RESULTS = Path(__file__).with_name("results")
 
 _USUAL = 64
 """The number of connections that stands for all, if it was measured."""
@@ -150,11 +149,17 @@ class Results:
         return [each for each in self.measurements if (each.workload, each.connections) == (workload, connections)]
 
 
-def write_results(name: str, measured: Mapping[str, Any], report: str) -> None:
+def results_folder(*, quick: bool) -> Path:
+    """Return the folder to write to: for a quick run, whose figures say nothing, one that git ignores."""
+    folder = _RESULTS / "quick" if quick else _RESULTS
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def write_results(folder: Path, name: str, measured: Mapping[str, Any], report: str) -> None:
     """Write ``NAME.json`` with everything that was measured, and ``NAME.md`` with what it shows."""
-    RESULTS.mkdir(exist_ok=True)
-    RESULTS.joinpath(f"{name}.json").write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
-    RESULTS.joinpath(f"{name}.md").write_text(report, encoding="utf-8")
+    folder.joinpath(f"{name}.json").write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    folder.joinpath(f"{name}.md").write_text(report, encoding="utf-8")
 
 
 def spread(values: list[float]) -> Spread | None:

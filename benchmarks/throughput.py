@@ -21,7 +21,7 @@ from benchmarks.peers import peers
 from benchmarks.plots import plot
 from benchmarks.progress import Progress
 from benchmarks.report import report_of
-from benchmarks.results import RESULTS, Results, write_results
+from benchmarks.results import Results, results_folder, write_results
 from benchmarks.rounds import Plan, play
 from benchmarks.workloads import EXPORT, Timing
 from tests.harness.rendering.template import Template
@@ -51,10 +51,10 @@ def measure_throughput(options: argparse.Namespace) -> None:
             open_arena(folder, template, service, plan.contenders, progress, exports=EXPORT in plan.workloads)
         )
         check_all(arena, Example(generated(template)[0], start_of(service)), plan.contenders, progress)
-        _play(plan, arena, service, progress)
+        _play(plan, arena, service, progress, results_folder(quick=options.quick))
 
 
-def _play(plan: Plan, arena: Arena, service: Service, progress: Progress) -> None:
+def _play(plan: Plan, arena: Arena, service: Service, progress: Progress, folder: Path) -> None:
     results = Results(
         machine=describe(service, arena.database_url),
         contenders={each.name: (each.kind, each.description) for each in plan.contenders},
@@ -63,13 +63,13 @@ def _play(plan: Plan, arena: Arena, service: Service, progress: Progress) -> Non
     for number in range(1, plan.rounds + 1):
         play(plan, number, arena, results, progress)
         # After each round, so that a run that is cut short has not been in vain.
-        _write(results)
-    progress.say(f"written to {RESULTS}")
+        _write(folder, results)
+    progress.say(f"written to {folder}")
 
 
-def _write(results: Results) -> None:
-    write_results("throughput", dataclasses.asdict(results), report_of(results))
-    plot(results, RESULTS / "throughput.png")
+def _write(folder: Path, results: Results) -> None:
+    write_results(folder, "throughput", dataclasses.asdict(results), report_of(results))
+    plot(results, folder / "throughput.png")
 
 
 def _plan(options: argparse.Namespace, contenders: Sequence[Contender]) -> Plan:

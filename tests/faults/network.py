@@ -125,8 +125,8 @@ class _End(asyncio.Protocol):
         self.transport = transport
         self._link.ends.add(self)
         if self.other is None:
-            # Until there is someone to pass it on to.
-            transport.pause_reading()
+            # Until there is someone to pass it on to. Not at once: Python 3.11.2 begins to read after this.
+            asyncio.get_running_loop().call_soon(transport.pause_reading)
             self._link.connect(self)
             return
         if self.other.transport.is_closing():
