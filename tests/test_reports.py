@@ -376,9 +376,14 @@ def test_later_failures_of_a_test_follow_its_first() -> None:
 
 def test_own_failure_is_repeated_before_taken_over() -> None:
     failures = Failures()
-    failures.add(Failure("tests/test_a.py::test_x[a]", ["why"], taken_over=True))
+    failures.add(Failure("tests/test_a.py::test_x[a]", ["3 tests that a takes over did not pass"], taken_over=("b",)))
     failures.add(Failure("tests/test_a.py::test_x[b]", ["why"]))
-    assert failures.lines(100)[0] == "test_a test_x[b]"
+    failures.add(Failure("tests/test_a.py::test_y[b]", ["another"]))
+    assert failures.lines(100) == [
+        *("test_a test_x[b]", "    why", "    the same in 1 more: a"),
+        "    $ uv run pytest -n0 'tests/test_a.py::test_x[b]'",
+        *("test_a test_y[b]", "    another", "    $ uv run pytest -n0 'tests/test_a.py::test_y[b]'"),
+    ]
 
 
 def test_each_own_option_is_repeated() -> None:

@@ -43,14 +43,14 @@ class Failure:
         nodeid: The test, or the module that could not be collected; empty if it is the run itself.
         reasons: What is wrong, the first line first.
         when: In what phase of the test, where that is not its call.
-        taken_over: Whether the failure is that of another test.
+        taken_over: The combinations whose failure this one is, if it is none of its own.
         later: What failed in later phases of the same test.
     """
 
     nodeid: str
     reasons: list[str]
     when: str = ""
-    taken_over: bool = False
+    taken_over: tuple[str, ...] = ()
     later: list[str] = field(default_factory=list)
 
     @property
@@ -156,13 +156,17 @@ class Failures:
         return [*lines, *([f"and {hidden} more, see above"] if hidden else [])]
 
     def _groups(self) -> list[list[Failure]]:
-        """Those of one kind together, the largest group first."""
+        """Those of one kind together, the largest group first. What was taken over follows what it was taken from."""
         groups: defaultdict[tuple[str, ...], list[Failure]] = defaultdict(list)
-        for failure in [*self._of_tests.values(), *self._of_the_run]:
-            groups[failure.kind].append(failure)
+        kinds: dict[tuple[str, str], tuple[str, ...]] = {}
         # The first is repeated, so it must not be one whose failure happened elsewhere.
-        own_first = [sorted(group, key=lambda failure: failure.taken_over) for group in groups.values()]
-        return sorted(own_first, key=len, reverse=True)
+        for failure in sorted([*self._of_tests.values(), *self._of_the_run], key=lambda each: bool(each.taken_over)):
+            test = failure.nodeid.partition("[")[0]
+            origins = (kinds[test, other] for other in failure.taken_over if (test, other) in kinds)
+            kind = next(origins, failure.kind)
+            kinds[test, failure.member] = kind
+            groups[kind].append(failure)
+        return sorted(groups.values(), key=len, reverse=True)
 
     def _block(self, group: list[Failure], width: int) -> list[str]:
         first, *others = group

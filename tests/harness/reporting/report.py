@@ -100,7 +100,9 @@ class RunReport:
         self._failures.add(Failure("", [f"error in pytest or a plugin: {reasons_of(excrepr)[0]}"]))
 
     def _note_failure(self, report: pytest.TestReport) -> None:
-        taken_over = any(name == TAKEN_OVER for name, _ in report.user_properties)
+        taken_over = tuple(
+            other for name, value in report.user_properties if name == TAKEN_OVER for other in str(value).split(", ")
+        )
         phase = {"setup": "set-up", "teardown": "teardown"}.get(report.when or "", "")
         self._failures.add(Failure(report.nodeid, reasons_of(report.longrepr), phase, taken_over=taken_over))
 
