@@ -47,14 +47,12 @@ def test_update_with_nothing_substituted(
     owner.service = tmp_path / "small-service"
     begin(owner.service, driver="aiosqlite", data_access="direct", example=False)
     name = f"aiosqlite-{sys.version_info.major}.{sys.version_info.minor}"
-    with environments.borrow(name) as environment, environments.mypy_cache() as cache:
-        service = Service(
-            owner.service, environment, OWN_INTERPRETER, variables=A_PERSON | {"MYPY_CACHE_DIR": str(cache)}
-        )
+    with environments.borrow(name) as environment:
+        service = Service(owner.service, environment, OWN_INTERPRETER, variables=A_PERSON)
 
-        def types(line: str) -> str:
+        def types(line: str, **variables: str) -> str:
             owner.typed.append(line)
-            return service.run("bash", "-c", line).output
+            return service.run("bash", "-c", line, env=variables).output
 
         assert "latest version is 1.2.0" in types("uvx copier check-update")
         assert owner.status == []
@@ -65,7 +63,10 @@ def test_update_with_nothing_substituted(
             *(" D compose.yaml", "?? docs/news.md"),
         ]
         assert "+LABEL release=third" in types("git diff")
-        for line in ("uv sync", "uv run poe check", "uv run pytest", "uv run poe test-kit", *COMMIT):
+        types("uv sync")
+        with environments.mypy_cache() as cache:
+            types("uv run poe check", MYPY_CACHE_DIR=str(cache))
+        for line in ("uv run pytest", "uv run poe test-kit", *COMMIT):
             types(line)
         assert owner.status == []
         assert git(owner.service, "log", "-1", "--format=%D %s").strip() == (
