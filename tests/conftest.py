@@ -13,7 +13,7 @@ import pytest
 from copier.errors import CopierError
 
 from tests.harness.rendering.classes import NotExercisedError
-from tests.harness.rendering.combinations import combinations
+from tests.harness.rendering.combinations import combination_named, combinations
 from tests.harness.rendering.memory import keep_temporary_files_in_memory
 from tests.harness.rendering.packaging import check_exercised
 from tests.harness.rendering.template import Template
@@ -23,7 +23,7 @@ from tests.harness.running.leftovers import mark_this_run, remaining_processes
 from tests.harness.running.records import Records
 from tests.harness.running.servers import install_pgbouncer, postgres_cpu, scratch_databases, shared_postgres
 from tests.harness.running.services import Environments
-from tests.harness.running.steps import WholeCombinations, step_of
+from tests.harness.running.steps import WholeCombinations, step_of, suite_of
 
 STEPS_ARE_IN = "test_combinations.py"
 
@@ -34,6 +34,11 @@ _report = pytest.StashKey[RunReport]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--combination", metavar="NAME", help="take this combination through all of its steps, and do nothing else"
+    )
+    parser.addoption(
+        "--only",
+        metavar="TEST",
+        help="with --combination: run this one of its tests, such as kit_tests/test_kit.py::test_x",
     )
     parser.addoption(
         "--every-switch", action="store_true", help="update from each combination to each other one, which takes long"
@@ -70,9 +75,13 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"copier.yml cannot be used: {problem}") from problem
         except NotExercisedError as problem:
             raise pytest.UsageError(f"copier.yml asks for more than the tests exercise: {problem}") from problem
-        names = [str(combination) for combination in combinations()]
-        if config.option.combination not in (None, *names):
-            raise pytest.UsageError(f"there is no such combination; there are {', '.join(names)}")
+        if config.option.combination:
+            try:
+                combination_named(config.option.combination)
+            except ValueError as problem:
+                raise pytest.UsageError(f"--combination: {problem}") from problem
+        elif config.option.only:
+            raise pytest.UsageError("--only goes with --combination: of which one is the test to run?")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -87,8 +96,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     At the end short tests keep every process at work; a long one would leave the others waiting for it.
     """
     if config.option.combination:
-        items[:] = [item for item in items if step_of(item.nodeid)[0] == config.option.combination]
+        wanted = [item for item in items if _is_asked_for(item, config.option.combination, config.option.only)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
+        items[:] = wanted
     items.sort(key=lambda item: not any(step_of(item.nodeid)) and item.get_closest_marker("slow") is None)
+
+
+def _is_asked_for(item: pytest.Item, name: str, only: str | None) -> bool:
+    combination, step = step_of(item.nodeid)
+    return combination == name and (only is None or step == suite_of(only))
 
 
 @pytest.hookimpl(tryfirst=True)

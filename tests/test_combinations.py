@@ -206,6 +206,9 @@ class RunSuite:
         def run_task(*arguments: str) -> str:
             return installed.get().uv_run("poe", task, *arguments, env=environment, timeout=SUITE_WITHIN).output
 
+        if self._options.only:
+            installed.get().uv_run("pytest", self._options.only, env=environment, timeout=SUITE_WITHIN)
+            return
         if self._options.combination:
             # Nobody takes anything over, so nothing is recorded, and several processes may share the work.
             _check_output(run_task(), combination, with_coverage=with_coverage)

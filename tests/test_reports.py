@@ -153,7 +153,39 @@ def test_same_failures_are_told_once(made_up: Run) -> None:
     assert lines[0] == f"{first}  kit"
     assert lines[1].startswith(f"    kit_tests/test_a.py::test_b - no {first} at /tmp/{first}/0 within 1.")
     assert lines[2].startswith("    the same in 7 more: ")
-    assert lines[3:] == [f"    $ uv run pytest -n0 'test_made_up.py::TestCombination::test_kit[{first}]'"]
+    assert lines[3:] == [f"    $ uv run pytest --combination {first} --only kit_tests/test_a.py::test_b"]
+
+
+def test_steps_that_fail_without_a_test_are_repeated_whole(made_up: Run) -> None:
+    _, *lines = last_section(made_up(MATRIX.replace("FAILED kit_tests/test_a.py::test_b - ", "uv: ")))
+    assert lines[3:] == [f"    $ uv run pytest -n0 'test_made_up.py::TestCombination::test_kit[{lines[0].split()[0]}]'"]
+
+
+def test_keywords_that_select_nothing_are_told(made_up: Run) -> None:
+    result = made_up(PASSES, "-k", "asyncpg-que-repository")
+    assert result.exit_code == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert "No name of a test holds 'asyncpg-que-repository'" in result.output
+
+
+def pytest_here(*arguments: str, expected: int) -> str:
+    """What pytest prints in this repository, of the matrix alone."""
+    command = (sys.executable, "-m", "pytest", "-n0", *arguments)
+    return run(*command, cwd=ROOT, env=QUICK | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": ""}, expected=expected).output
+
+
+def test_names_of_no_combination_are_told_with_the_nearest() -> None:
+    output = pytest_here("--combination", "asyncpg-que-repository-example", expected=pytest.ExitCode.USAGE_ERROR)
+    assert "'asyncpg-que-repository-example' is the name of no combination" in output
+    assert "Is it asyncpg-queue-repository-example?" in output
+
+
+def test_one_test_of_one_combination() -> None:
+    name = str(combinations()[0])
+    only = ("--only", "kit_tests/test_a.py::test_b")
+    assert re.findall(
+        r"^tests/.*", pytest_here("--combination", name, *only, "--collect-only", expected=0), re.MULTILINE
+    ) == [f"tests/test_combinations.py::TestCombination::test_kit[{name}]"]
+    assert "--only goes with --combination" in pytest_here(*only, expected=pytest.ExitCode.USAGE_ERROR)
 
 
 def test_collection_errors_are_told(made_up: Run) -> None:

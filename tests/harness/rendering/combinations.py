@@ -6,10 +6,11 @@ its jobs (``pytest -k PREFIX`` runs one group), and with ``--questions`` how eac
 
 from __future__ import annotations
 
+import argparse
+import difflib
 import itertools
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -168,10 +169,35 @@ def groups() -> list[str]:
     return sorted({combination.group for combination in combinations()})
 
 
-if __name__ == "__main__":
-    if "--questions" in sys.argv[1:]:
-        from tests.harness.rendering.packaging import describe_questions
+def combination_named(name: str) -> Combination:
+    """The combination of this name. Raises ValueError, which says what name is like it."""
+    named = {str(each): each for each in combinations()}
+    if name in named:
+        return named[name]
+    alike = difflib.get_close_matches(name, named, n=1, cutoff=0)[0]
+    raise ValueError(
+        f"{name!r} is the name of no combination. Is it {alike}? `uv run poe combinations` prints all names, "
+        "and `-k` instead of `--combination` takes every combination whose name holds a text"
+    )
+
+
+def _print_what_is_asked_for() -> None:
+    parser = argparse.ArgumentParser(
+        prog="poe combinations", description="Print the names of the combinations, as JSON."
+    )
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
+        "--groups", action="store_true", help="print what those have in common that share driver and pool"
+    )
+    instead.add_argument("--questions", action="store_true", help="print how each question is exercised, and why")
+    options = parser.parse_args()
+    if options.questions:
+        from tests.harness.rendering.packaging import describe_questions  # noqa: PLC0415 - it uses this module
 
         print(describe_questions())
     else:
-        print(json.dumps(groups() if "--groups" in sys.argv[1:] else [str(each) for each in combinations()]))
+        print(json.dumps(groups() if options.groups else [str(each) for each in combinations()]))
+
+
+if __name__ == "__main__":
+    _print_what_is_asked_for()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.harness.running.steps import step_of
+from tests.harness.running.steps import step_of, suite_of
 
 SCREEN = 40
 """Lines that the section has at most."""
@@ -22,6 +22,7 @@ NAMED = 4
 
 DECIDING_OPTIONS = {
     "--combination": None,
+    "--only": None,
     "--every-switch": False,
     "--every-coverage": False,
     "--every-suite": False,
@@ -30,6 +31,9 @@ DECIDING_OPTIONS = {
     "--faults-seed": 1,
 }
 """The options that decide which tests there are and what they do, with their defaults."""
+
+_TEST = re.compile(r"\S+\.py::.*?(?= - |$)")
+"""The test of a service, in front of what is wrong with it."""
 
 _DIFFERS = re.compile(r"(?<![\w.*])/\S*/|\b[0-9a-f]{8,}\b|\b\d+(?:\.\d+)? ?m?s\b|\b\d{4,}\b")
 """What differs from test to test without being another reason: folders, random names, times, ports."""
@@ -174,4 +178,12 @@ class Failures:
         if others:
             names = ", ".join(failure.member for failure in others[:NAMED])
             lines.append(f"    the same in {len(others)} more: {names}{', ...' if len(others) > NAMED else ''}")
-        return [*(cut(line, width) for line in lines), f"    $ {command_to_repeat(first.nodeid, self._arguments)}"]
+        return [*(cut(line, width) for line in lines), f"    $ {self._command(first)}"]
+
+    def _command(self, failure: Failure) -> str:
+        """The line that repeats no more than what failed first."""
+        combination, step = step_of(failure.nodeid)
+        test = _TEST.match(failure.reasons[0])
+        if test is None or step != suite_of(test[0]):
+            return command_to_repeat(failure.nodeid, self._arguments)
+        return command_to_repeat("", ["--combination", combination, "--only", test[0]])

@@ -41,6 +41,7 @@ class RunReport:
 
     def __init__(self, config: pytest.Config) -> None:
         self._plugins = config.pluginmanager
+        self._keyword = config.option.keyword
         self._wants_durations = config.option.durations is not None
         self._failures = Failures(deciding_arguments(config.option))
         self._processor: dict[str, float] = {}
@@ -162,6 +163,10 @@ class RunReport:
     def pytest_terminal_summary(self) -> Generator[None, None, None]:
         """Write the tables above the texts of failures."""
         if not self._outcomes:
+            if self._keyword:
+                self._terminal.write_line(
+                    f"No name of a test holds {self._keyword!r}: `uv run poe combinations` prints those of combinations"
+                )
             return (yield)
         self._write_table()
         self._write_tests()
@@ -262,9 +267,10 @@ class RunReport:
             total, python = f"{totals[combination]:7.1f}", f"{pythons[combination]:>6}"
             line = "  ".join([f"{combination:<{first}}", *cells, total, python, f"{covered:>8}", f"{of_kit:>10}"])
             self._terminal.write_line(line, red=failed)
+        used = [version for version in versions() if version in {pythons[combination] for combination in table}]
         missing = [version for version in versions() if find_interpreter(version) is None]
-        if missing:
-            self._terminal.write_line(f"Not installed here, so not tested: Python {', '.join(missing)}")
+        told = f"; not installed here, so not tested: {', '.join(missing)}" if missing else ""
+        self._terminal.write_line(f"Python {', '.join(used)}{told}")
 
     def _write_tests(self) -> None:
         if self._suites:

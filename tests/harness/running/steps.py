@@ -24,6 +24,11 @@ def step_of(nodeid: str) -> tuple[str, str]:
     return (combination, step) if "::TestCombination::" in nodeid and step in STEPS else ("", "")
 
 
+def suite_of(test: str) -> str:
+    """The step that runs a test of a service."""
+    return "kit" if test.startswith("kit_tests/") else "suite"
+
+
 class WholeCombinations(LoadScopeScheduling):  # type: ignore[misc]
     """Gives all steps of a combination to one process, in order, and everything else to whoever is free."""
 
