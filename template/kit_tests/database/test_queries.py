@@ -326,7 +326,10 @@ async def test_wide_row_with_every_type_round_trips(database: Database) -> None:
     assert [type(value) for value in written[:8]] == [int, str, type(None), float, Decimal, Colour, str, dict]
 
 
-SOME = Query(Named, NAMED.where(Item.id.in_(bindparam("ids", expanding=True)), Item.name != bindparam("but", "none")))
+SOME = Query(
+    Named,
+    NAMED.where(Item.id.in_(bindparam("ids", expanding=True)), Item.name != bindparam("but", "none")).order_by(Item.id),
+)
 
 PAGES = Keyset(Item.id, types=tuple[int])
 
