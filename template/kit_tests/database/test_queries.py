@@ -315,7 +315,8 @@ async def test_command_of_one_row_refuses_another_number(database: Database) -> 
 
 
 async def test_wide_row_with_every_type_round_trips(database: Database) -> None:
-    command, query = Command(SampleRow, insert(Sample).returning(*COLUMNS)), Query(SampleRow, select(*COLUMNS))
+    command = Command(SampleRow, insert(Sample).returning(*COLUMNS))
+    query = Query(SampleRow, select(*COLUMNS).order_by(Sample.id))
     written = await command.one(database, **SAMPLE)
     assert await query.all(database) == [written]
     async with database.transaction() as session:
