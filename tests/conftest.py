@@ -13,7 +13,7 @@ import pytest
 from copier.errors import CopierError
 
 from tests.harness.rendering.classes import NotExercisedError
-from tests.harness.rendering.combinations import combination_named, combinations
+from tests.harness.rendering.combinations import check_name, combinations
 from tests.harness.rendering.memory import keep_temporary_files_in_memory
 from tests.harness.rendering.packaging import check_exercised
 from tests.harness.rendering.template import Template
@@ -77,7 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"copier.yml asks for more than the tests exercise: {problem}") from problem
         if config.option.combination:
             try:
-                combination_named(config.option.combination)
+                check_name(config.option.combination)
             except ValueError as problem:
                 raise pytest.UsageError(f"--combination: {problem}") from problem
         elif config.option.only:

@@ -169,16 +169,15 @@ def groups() -> list[str]:
     return sorted({combination.group for combination in combinations()})
 
 
-def combination_named(name: str) -> Combination:
-    """The combination of this name. Raises ValueError, which says what name is like it."""
-    named = {str(each): each for each in combinations()}
-    if name in named:
-        return named[name]
-    alike = difflib.get_close_matches(name, named, n=1, cutoff=0)[0]
-    raise ValueError(
-        f"{name!r} is the name of no combination. Is it {alike}? `uv run poe combinations` prints all names, "
-        "and `-k` instead of `--combination` takes every combination whose name holds a text"
-    )
+def check_name(name: str) -> None:
+    """Raise ValueError, which says what name is like it, unless a combination has this name."""
+    names = [str(each) for each in combinations()]
+    if name not in names:
+        (alike,) = difflib.get_close_matches(name, names, n=1, cutoff=0)
+        raise ValueError(
+            f"{name!r} is the name of no combination. Is it {alike}? `uv run poe combinations` prints all names, "
+            "and `-k` instead of `--combination` takes every combination whose name holds a text"
+        )
 
 
 def _print_what_is_asked_for() -> None:
