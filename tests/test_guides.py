@@ -21,12 +21,12 @@ LIBRARIES = {
     *("Annotated", "NamedTuple", "TypedDict", "asynccontextmanager", "partial", "pytest", "sha256"),
     *("Depends", "FastAPI", "HTTPException", "HTTPConnection", "Request", "Response", "httpx2"),
     *("ForeignKey", "Mapped", "bindparam", "func", "insert", "mapped_column", "op", "relationship", "select", "text"),
-    *("Field", "SettingsConfigDict"),
+    *("Field", "SettingsConfigDict", "postgresql", "sa"),
 }
 """Names of libraries that the pages use without importing them."""
 
 STORY = {
-    *("router", "session", "database", "response", "invoice_id", "invoice", "created", "rows", "refused"),
+    *("router", "session", "database", "response", "invoice_id", "tenant_id", "invoice", "created", "rows", "refused"),
     *("Invoice", "InvoiceCreate", "InvoiceLine", "InvoiceRead", "InvoiceRow", "FIND", "FIND_TENANT"),
     *("User", "UserRow", "CurrentUser"),
     *("Job", "carry_out", "legacy_report"),

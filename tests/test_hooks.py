@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 import tomllib
@@ -20,6 +21,7 @@ from tests.harness.rendering.releases import history
 from tests.harness.rendering.snapshot import A_PERSON, TAG, commit_everything, git
 from tests.harness.rendering.template import Template
 from tests.harness.running.commands import run
+from tests.harness.running.linters import check_schema
 from tests.harness.running.services import OWN_INTERPRETER
 from tests.harness.updating.copier_cli import run_copier
 from tests.harness.updating.updates import begin, replace
@@ -184,6 +186,8 @@ def test_conflicts_are_found_outside_git_too(
 
 # --- The answers -------------------------------------------------------------------------------------
 
+ANOTHER_TEMPLATES = "_commit: v1\n_src_path: gh:somebody/else\nlicense: MIT\n"
+
 LONG = "so long that it is wrapped " * 9
 
 ODD_ANSWERS: dict[str, Answers] = {
@@ -260,10 +264,34 @@ def test_answers_from_before_the_checksum_are_taken_as_they_are(
     assert "written before there was a checksum" in hook("answers-untouched", cwd=service)
 
 
-def test_owner_may_give_up_updates(service: Path, hook: Hooks) -> None:
+def test_service_without_answers_is_no_service_with_right_ones(service: Path, hook: Hooks) -> None:
     service.joinpath(ANSWERS).unlink()
-    assert hook("answers-untouched", cwd=service) == ""
+    output = hook("answers-untouched", cwd=service / "src", expected=1)
+    assert output.startswith(f"{service}: no file with the answers of Copier, so there is nothing to check")
+    assert "If you have given up updates, delete the task" in " ".join(output.split())
     assert f"there is no {ANSWERS}" in hook("answers-untouched", ANSWERS, cwd=service, expected=2)
+    # As in a service around which there are others.
+    shutil.copy2(service / "devtools" / "hooks" / "answers_untouched.py", service.parent)
+    service.parent.joinpath(ANSWERS).write_text(ANOTHER_TEMPLATES, "utf-8")
+    service.joinpath(ANSWERS).write_text(ANOTHER_TEMPLATES, "utf-8")
+    hook("answers-untouched", cwd=service, expected=1)
+    assert "answers that belong to something else" in hook("answers-untouched", ANSWERS, cwd=service)
+
+
+@pytest.mark.parametrize("name", [".copier-answers.service.yml", "copier answers.yaml"])
+def test_answers_are_found_under_another_name(name: str, service: Path, hook: Hooks) -> None:
+    service.joinpath(ANSWERS).rename(service / name)
+    service.joinpath(ANSWERS).write_text(ANOTHER_TEMPLATES, "utf-8")
+    commit_everything(service, "Rename", "renamed")
+    hook("answers-untouched", cwd=service / "src")
+    replace(service / name, "pool: queue", "pool: 'null'")
+    for arguments in ([], [name], [ANSWERS, name]):
+        output = hook("answers-untouched", *arguments, cwd=service, expected=1)
+        assert f"{name}: edited by hand" in output
+        assert f"uvx copier update --answers-file {shlex.quote(name)} --data pool=null" in output
+    command = next(line.strip() for line in output.splitlines() if line.strip().startswith("git "))
+    git(service, *shlex.split(command)[1:])
+    hook("answers-untouched", cwd=service)
 
 
 # --- Before and after a switch -----------------------------------------------------------------------
@@ -408,6 +436,47 @@ def test_each_service_in_one_working_tree_is_guarded(template: Template, tmp_pat
     assert "git checkout HEAD -- services/orders/src/app/heroes/events.py\n" in output
 
 
+OTHER_NAME = ".copier-answers.service.yml"
+
+
+def test_answers_under_another_name_are_guarded(service: Path, guard: Guard) -> None:
+    edit(service, "src/app/heroes/events.py", CHANGES)
+    git(service, "mv", ANSWERS, OTHER_NAME)
+    assert guard(service) == ""
+    service.joinpath(ANSWERS).write_text(ANOTHER_TEMPLATES, "utf-8")
+    commit_everything(service, "Rename", "renamed")
+    assert f"REWRITE these files that you have edited, in a merge or a conflict:\n  {CHANGES}\n" in guard(
+        service, "pool=null", expected=1
+    )
+    told = guard(service, "license=Proprietary")
+    assert told.endswith(f"--vcs-ref=:current: --answers-file {OTHER_NAME} --data license=Proprietary\n")
+
+    update(service, {"example": False}, vcs_ref=TAG, answers_file=OTHER_NAME)
+    git(service, "add", "--all")
+    assert "DELETE these files" in guard(service, expected=1)
+
+
+def test_one_of_several_files_of_answers_can_be_named(service: Path, guard: Guard) -> None:
+    shutil.copy2(service / ANSWERS, service / OTHER_NAME)
+    commit_everything(service, "Copy", "copied")
+    for name, option in ((ANSWERS, ""), (OTHER_NAME, f"--answers-file {OTHER_NAME} ")):
+        assert f":current: {option}--data" in guard(service, "license=Proprietary", "--answers-file", name)
+    guard(service, "license=Proprietary", "--answers-file", "compose.yaml", expected=2)
+
+
+def test_commit_of_answers_that_cannot_be_found_again_is_stopped(service: Path, guard: Guard) -> None:
+    folder = service / "config"
+    folder.mkdir()
+    git(service, "mv", ANSWERS, "config/answers.yml")
+    replace(folder / "answers.yml", "example: true", "example: false")
+    git(service, "add", "--all")
+    assert "has become config/answers.yml, and with other answers" in guard(service, expected=2)
+    commit_everything(service, "Move", "moved")
+    replace(folder / "answers.yml", "example: false", "example: true")
+    git(service, "add", "--all")
+    assert f"the answers belong into {service} itself" in guard(service, expected=2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -456,7 +525,18 @@ NO_SERVICE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda service: _commit_answers(service, "_src_path: ", "_src_path: https://127.0.0.1:1/x.git #"),
         "The service cannot be rendered as it was made: fatal: unable to access",
     ),
-    "no service": (lambda service: service.joinpath(ANSWERS).unlink(), f"There is no {ANSWERS} in this folder"),
+    "no service": (
+        lambda service: service.joinpath(ANSWERS).unlink(),
+        "There is no file with the answers of this service in /",
+    ),
+    "of another template": (
+        lambda service: service.joinpath(ANSWERS).write_text(ANOTHER_TEMPLATES, "utf-8"),
+        "There is no file with the answers of this service in /",
+    ),
+    "two files": (
+        lambda service: shutil.copy2(service / ANSWERS, service / "answers.yml"),
+        f"There are {ANSWERS} and answers.yml in /",
+    ),
 }
 
 
@@ -568,6 +648,81 @@ def test_hooks_of_a_service_watch_its_commits(service: Path, pre_commit_environm
     assert "  src/app/heroes/events.py" in output
     assert (output.count("Passed"), output.count("Failed")) == (2, 1), output
     run(*commit, cwd=service, env={**env, "SKIP": f"{env['SKIP']},switch-guard"})
+
+
+@pytest.fixture
+def services_of_one_repository(service: Path, tmp_path: Path) -> Path:
+    """Their repository, in which there is more."""
+    top = tmp_path / "Größe und $mehr"
+    for name in ("orders", "all bills"):
+        shutil.copytree(service, top / "services" / name, ignore=shutil.ignore_patterns(".git"))
+    top.joinpath("notes.yml").write_text("<<<<<<< HEAD\nno newline", "utf-8")
+    return begin(top)
+
+
+@pytest.mark.slow
+def test_hooks_watch_all_services_of_a_repository(
+    services_of_one_repository: Path, tmp_path: Path, pre_commit_environment: dict[str, str]
+) -> None:
+    top, env = services_of_one_repository, {**pre_commit_environment, "SKIP": "mypy,lock", "UV_NO_SYNC": "1"}
+    orders, bills = (top / "services" / name for name in ("orders", "all bills"))
+    run("uvx", "pre-commit", "install", cwd=orders, env=env)
+
+    def commit(*options: str, cwd: Path = top, expected: int = 0) -> str:
+        git(top, "add", "--all")
+        return run("git", "commit", "--quiet", "--message", "x", *options, cwd=cwd, env=env, expected=expected).output
+
+    top.joinpath("notes.yml").write_text("<<<<<<< HEAD\nstill no newline", "utf-8")
+    top.joinpath("own.py").write_text("import os", "utf-8")
+    output = commit()
+    assert "Failed" not in output
+    assert top.joinpath("own.py").read_text("utf-8") == "import os"
+
+    orders.joinpath("LICENSE").unlink()
+    orders.joinpath("LICENSE.rej").touch()
+    assert "\nLICENSE.rej: could not be applied\n" in commit(expected=1)
+    git(top, "rm", "--quiet", "--force", "services/orders/LICENSE.rej")
+    commit(cwd=orders)
+
+    replace(bills / ANSWERS, "pool: queue", "pool: 'null'")
+    bills.joinpath("docs", "new.md").write_text("||||||| base", "utf-8")
+    orders.joinpath("tests", "new.py").write_text("import os\n", "utf-8")
+    output = commit(expected=1)
+    for found in (
+        f"In services/all bills:\n{ANSWERS}: edited by hand",
+        "In services/all bills:\ndocs/new.md:1: ||||||| base",
+        "In services/all bills:\nNo newline at the end: docs/new.md",
+        "In services/orders:\nFound 1 error (1 fixed, 0 remaining).",
+    ):
+        assert found in output
+    git(top, "reset", "--quiet", "--hard")
+
+    # Git tells the hooks of such a commit about another index, and those of a worktree about another folder.
+    git(top, "worktree", "add", "--quiet", str(tmp_path / "worktree"))
+    top = tmp_path / "worktree"
+    orders, bills = (top / "services" / name for name in ("orders", "all bills"))
+    bills.joinpath("README.md").write_text("no newline", "utf-8")
+    orders.joinpath("README.md").write_text("<<<<<<< HEAD\n", "utf-8")
+    output = commit("README.md", cwd=orders, expected=1)
+    assert "In services/orders:\nREADME.md:1: <<<<<<< HEAD" in output
+    assert "No newline" not in output
+    replace(orders / "README.md", "<<<<<<< HEAD", "# Orders")
+    commit("README.md", cwd=orders)
+    assert git(top, "status", "--porcelain", "-z") == "M  services/all bills/README.md\0"
+
+
+def test_workflows_of_a_service_move_to_the_root_of_a_repository(services_of_one_repository: Path) -> None:
+    service = services_of_one_repository / "services" / "all bills"
+    readme = service.joinpath("README.md").read_text("utf-8")
+    block = readme.partition("## In a subfolder of a repository")[2].partition("```bash\n")[2].partition("```")[0]
+    run("bash", "-ec", block, cwd=service)
+    assert list(service.glob(".github/**/*.yml")) == []
+    moved = sorted(services_of_one_repository.glob(".github/workflows/*.yml"))
+    assert [file.name for file in moved] == [f"my-service-{name}.yml" for name in ("ci", "kit", "template-update")]
+    for file in moved:
+        check_schema("vendor.github-workflows", [file])
+        workflow = yaml.safe_load(file.read_text("utf-8"))
+        assert workflow["defaults"] == {"run": {"working-directory": "services/all bills"}}
 
 
 @pytest.mark.slow

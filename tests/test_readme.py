@@ -115,6 +115,19 @@ def test_template_that_the_service_could_not_find_again_is_pointed_out(clone: Pa
         assert ("write the template's full path" in copied.output) is warned, copied.output
 
 
+def test_service_in_a_repository_that_is_there_gets_none_of_its_own(clone: Path) -> None:
+    """And where its answers have another name, the update that is named next is given it."""
+    for folder, options, own, told in (
+        ("../alone", [], True, "update\n"),
+        ("services/orders", ["--answers-file", "its answers.yml"], False, "update --answers-file 'its answers.yml'\n"),
+    ):
+        copied = run_copier(["copy", "--defaults", str(clone), *options, folder], clone, A_PERSON)
+        assert copied.exit_code == 0, copied.output
+        assert ("2. git init" in copied.output) is own
+        assert ("In a subfolder of a repository" in copied.output) is not own
+        assert f"Later, with a clean working tree:  uvx copier {told}" in copied.output
+
+
 @pytest.mark.slow
 def test_a_clone_runs_its_tests(clone: Path, environment: dict[str, str]) -> None:
     """One step of one combination stands for all: what they need is in the repository, and in nobody's home.

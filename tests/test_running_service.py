@@ -7,20 +7,24 @@ import os
 import re
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+import trustme
 
 from tests.harness.rendering.template import Template
 from tests.harness.running.commands import run
-from tests.harness.running.live_service import installed, migrate, serve, serving_command
+from tests.harness.running.live_service import HOST, health_checks, installed, migrate, serve, serving_command
 from tests.harness.running.processes import Running, data_folders, free_port, running, still_alive
 from tests.harness.running.services import OWN_INTERPRETER, Environments, Service
 
@@ -156,7 +160,10 @@ def test_dev_starts_its_server_again_at_the_same_url(service: Service) -> None:
 
     with _developing(service) as (dev, base):
         first, heroes = url(dev), _call(f"{base}/heroes")
-        server = next(each for each in dev.descendants() if each.name() == "postgres")
+        server, *workers = (each for each in dev.descendants() if each.name() == "postgres")
+        workers[0].kill()  # after which the server itself starts all others anew
+        dev.wait_for("what happened", lambda: re.search("PostgreSQL says: .* terminated by signal 9", dev.output))
+        dev.wait_for("/health/ready answers 200", lambda: _is_ready(base))
         server.kill()
         dev.wait_for("a new server", lambda: "PostgreSQL was ended by SIGKILL, and is started again." in dev.output)
         dev.wait_for("/health/ready answers 200", lambda: _is_ready(base))
@@ -166,6 +173,31 @@ def test_dev_starts_its_server_again_at_the_same_url(service: Service) -> None:
         assert still_alive(processes, GONE_WITHIN) == [], dev.output
     with _developing(service, DATABASE_URL=first) as (dev, _):  # as a terminal has it that used it before
         assert url(dev) == first
+
+
+def test_dev_ends_and_says_so_when_its_data_is_removed(service: Service) -> None:
+    with _developing(service) as (dev, _):
+        processes = dev.descendants()
+        shutil.rmtree(service.folder / ".data" / "postgres")
+        assert still_alive(processes, GONE_WITHIN) == [], dev.output
+        assert "was removed while PostgreSQL used it. Start again: the database will be a new one." in dev.output
+        assert "Traceback" not in dev.output.rpartition("was removed")[2]
+
+
+def test_dev_answers_while_the_service_cannot_start(sqlite_service: Service) -> None:
+    routers = sqlite_service.folder / "src" / "app" / "routers.py"
+    before = routers.read_text(encoding="utf-8")
+    with _developing(sqlite_service) as (dev, base):
+        routers.write_text(f"{before}syntax error\n", encoding="utf-8")
+        dev.wait_for("an end", lambda: "The service has ended. It is started again when a file" in dev.output)
+        for _ in range(2):
+            with pytest.raises(urllib.error.HTTPError) as error:
+                _call(f"{base}/heroes")
+            error.value.close()
+            assert error.value.code == 503
+        assert dev.output.count("The service has ended.") == 1
+        routers.write_text(before, encoding="utf-8")
+        dev.wait_for("/health/ready answers 200", lambda: _is_ready(base))
 
 
 def test_dev_checks_the_settings_before_it_starts_a_server(service: Service) -> None:
@@ -206,6 +238,17 @@ def test_killed_suite_leaves_no_server_and_no_data(service: Service) -> None:
         suite.signal(signal.SIGKILL)
         assert still_alive(processes, GONE_WITHIN) == []
         assert [folder for folder in folders if folder.exists()] == []
+
+
+@pytest.mark.parametrize("processes_of_xdist", [(), ("-n", "2")], ids=["one", "two"])
+def test_suite_ends_and_says_that_its_server_has_died(service: Service, processes_of_xdist: tuple[str, ...]) -> None:
+    command = ("uv", "run", "--no-sync", "pytest", *processes_of_xdist, "kit_tests/database/test_transactions.py")
+    with running(*command, cwd=service.folder, env=service.uv_variables) as suite:
+        suite.wait_for("the first test", lambda: "test session starts" in suite.output)
+        processes = suite.descendants()
+        next(each for each in processes if each.name() == "postgres").kill()
+        assert still_alive(processes, GONE_WITHIN) == [], suite.output
+        assert "PostgreSQL was ended by SIGKILL, and no test passes without it." in suite.output
 
 
 def test_missing_setting_is_all_that_a_start_complains_of(demanding_service: Service) -> None:
@@ -251,6 +294,66 @@ def test_service_starts_with_the_values_of_its_example(demanding_service: Servic
             assert live.call("GET", "/heroes").status == 200
     finally:
         settings.unlink()
+
+
+def test_health_checks_of_containers_ask_no_proxy(sqlite_service: Service, tmp_path: Path) -> None:
+    """Docker sets these variables in every container if its client is configured so, and `.env` can."""
+    nobody = f"http://127.0.0.1:{free_port()}"
+    proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"), nobody)
+    database = {"DATABASE_URL": f"sqlite:///{tmp_path}/service.db"}
+    migrate(sqlite_service, database)
+    with serve(sqlite_service, database) as live:
+        checks = health_checks(sqlite_service, live.port)
+        for command in checks.values():
+            sqlite_service.run(*command, env=proxies)
+    for command in checks.values():
+        assert sqlite_service.run(*command, env=proxies, expected=None).exit_code != 0
+
+
+def test_tls_client_that_says_nothing_holds_nothing_up(sqlite_service: Service, tmp_path: Path) -> None:
+    """TLS waits for the client's own farewell before a connection ends: half a minute, if it were not bounded."""
+    authority = trustme.CA()
+    issued = authority.issue_cert(HOST)
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    issued.private_key_pem.write_to_path(key)
+    issued.cert_chain_pems[0].write_to_path(certificate)
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    settings = {"DATABASE_URL": f"sqlite:///{tmp_path}/service.db", "CLIENT_TIMEOUT": "2"}
+    migrate(sqlite_service, settings)
+    port = free_port()
+    command = [*serving_command(sqlite_service, port), "--ssl-keyfile", str(key), "--ssl-certfile", str(certificate)]
+    environment = {"PYTHONUNBUFFERED": "1", **settings}
+
+    def connected() -> ssl.SSLSocket:
+        return context.wrap_socket(socket.create_connection((HOST, port), timeout=10), server_hostname=HOST)
+
+    def answers() -> bool:
+        try:
+            connected().close()
+        except OSError:
+            return False
+        return True
+
+    with running(*command, cwd=sqlite_service.folder, env=environment) as process, ExitStack() as stack:
+        process.wait_for("TLS is answered", answers, 120)
+        half, idle = (stack.enter_context(connected()) for _ in range(2))
+        half.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n")
+        idle.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert idle.recv(1000).startswith(b"HTTP/1.1 200 ")
+        process.wait_for("the server has ended both", lambda: not _established(process, port), 20)
+        with connected() as silent:
+            silent.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert silent.recv(1000).startswith(b"HTTP/1.1 200 ")
+            service = process.descendants()
+            service[0].send_signal(signal.SIGTERM)
+            assert still_alive(service, 20) == []
+
+
+def _established(process: Running, port: int) -> int:
+    """How many clients a server is connected with."""
+    found = (each.net_connections("tcp") for each in process.descendants())
+    return sum(each.laddr.port == port and each.status == psutil.CONN_ESTABLISHED for all_ in found for each in all_)
 
 
 def _interpreter_for_everyone() -> str | None:

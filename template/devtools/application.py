@@ -48,8 +48,8 @@ def is_configured(name: str) -> bool:
     if os.environ.get(name):
         return True
     try:
-        text = (PROJECT / ".env").read_text(encoding="utf-8")
-    except FileNotFoundError:
+        text = (PROJECT / ".env").read_text(encoding="utf-8-sig", errors="replace")
+    except OSError:  # which is said when the settings are checked, unless there is no such file
         return False
     assignment = rf"^[ \t]*(?:export[ \t]+)?{name}[ \t]*=[ \t]*[\"']?[^\s#\"']"
     return re.search(assignment, text, re.MULTILINE | re.IGNORECASE) is not None
@@ -90,11 +90,7 @@ def migrate_and_serve(port: int, meanwhile: Callable[[], None] | None = None) ->
     _run("-m", "alembic", "upgrade", "head", failed="The migration failed, so nothing is served.")
 
     say(f"Serving on http://{_HOST}:{port}, with the documentation at http://{_HOST}:{port}/docs. Ctrl-C stops.")
-    serve = [sys.executable, "-m", "uvicorn", "app.asgi:app", "--host", _HOST, "--port", str(port)]
-    serve += ["--reload", "--reload-dir", "src", "--no-server-header", "--no-access-log"]
-    # Open streams do not hold up a reload or the end for longer than this.
-    serve += ["--timeout-graceful-shutdown", "1"]
-    with Supervised(serve, cwd=PROJECT) as server:
+    with Supervised([sys.executable, "-m", "devtools.reloader", _HOST, str(port)], cwd=PROJECT) as server:
         sys.exit(_wait(server, meanwhile))
 
 

@@ -122,6 +122,13 @@ class Supervised:
         except subprocess.TimeoutExpired:
             return None
 
+    def end(self) -> str | None:
+        """Return how the command has ended, or None while it runs."""
+        code = self.wait(0)
+        if code is None:
+            return None
+        return f"was ended by {signal.Signals(code - 128).name}" if code > 128 else f"ended with code {code}"
+
     def stop(self) -> None:
         """Stop the command and wait for its end, `grace` seconds at most. May be called again."""
         _hang_up(self._channel)

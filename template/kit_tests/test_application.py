@@ -208,7 +208,7 @@ async def test_operations_do_not_depend_on_a_middleware(make_settings: MakeSetti
 
 
 async def test_operations_outlive_the_database_of_a_middleware(server: TestServer) -> None:
-    settings = KitSettings(_env_file=None, **values_for(server.url("no/such/database")))
+    settings = KitSettings(_env_file=None, **values_for(server.missing_url()))
     async with running(application(settings, middleware=[Middleware(Gate)])) as service:
         for path in OPERATIONS:
             assert (await service.client.get(path)).status_code == 200, path
@@ -271,7 +271,7 @@ async def by_idempotent_session(session: IdempotentSession) -> list[str]:
 @pytest.fixture
 async def overridden(make_settings: MakeSettings, server: TestServer) -> AsyncIterator[Running]:
     """Return an application without a database of its own, in which another one takes its place."""
-    app = application(KitSettings(_env_file=None, **values_for(server.url("no/such/database"))), everything)
+    app = application(KitSettings(_env_file=None, **values_for(server.missing_url())), everything)
     async with open_database(make_settings()) as other, running(app) as service:
         await insert_item(other, "in the other")
         app.dependency_overrides[current_database] = lambda: other

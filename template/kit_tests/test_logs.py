@@ -6,7 +6,7 @@ import logging
 import warnings
 from contextlib import redirect_stdout
 from io import StringIO
-from typing import Any
+from typing import Any, Literal
 
 import httpx2
 import pytest
@@ -187,6 +187,29 @@ async def test_second_connection_is_one_line_for_each_pair_of_places(make_settin
     assert "kit_tests.test_logs:" in line["event"]
     assert "read_session" in line["event"]
     assert line["request_id"]
+
+
+class Unreadable:
+    def __repr__(self) -> str:
+        raise RuntimeError("a bug")
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_value_that_cannot_be_shown_fails_nobody(log_format: Literal["json", "console"]) -> None:
+    circle: list[object] = []
+    circle.append(circle)
+    with captured_output() as output:
+        configure_logging(LogSettings(log_level="INFO", log_format=log_format))
+        structlog.get_logger().info("first", value=Unreadable(), name="kept")
+        structlog.get_logger().info("second", value=circle, name="kept")
+        logging.getLogger("some.library").info("third %s", Unreadable())
+        logging.getLogger("some.library").info("fourth %d", "no number")
+    text = output.getvalue()
+    assert "first" in text
+    assert "second" in text
+    assert text.count("kept") == 2
+    assert text.count("log_record_unusable") == 2
+    assert "test_logs.py:" in text
 
 
 @pytest.mark.parametrize("_time", [1, 2])

@@ -8,7 +8,8 @@ import pytest
 from pydantic import AliasChoices, BaseModel, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.kit.settings import KitSettings, load
+from app.kit.settings import KitSettings, MigrationSettings, load
+from devtools import application
 from kit_tests.support.settings import settings_from, values_for
 
 
@@ -165,3 +166,52 @@ def test_values_of_tests_that_are_not_usable_are_named(values: dict[str, object]
 def test_settings_do_not_change_afterwards() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load(KitSettings).log_level = "DEBUG"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("# caf\u00e9\nLOG_LEVEL=ERROR\n".encode("latin-1"), ".env: is not UTF-8, from line 1 on"),
+        ("LOG_LEVEL=ERROR\n# x".encode("utf-16"), ".env: is not UTF-8, from line 1 on"),
+        ("LOG_LEVEL=ERROR\n# x".encode("utf-16-le"), ".env: has a NUL in line 1"),
+        (b"LOG_LEVEL=ERROR\nAPI_KEY=a\0b\n", ".env: has a NUL in line 2"),
+        (None, ".env: cannot be read: Is a directory"),
+    ],
+)
+def test_file_that_is_no_text_is_one_message(tmp_path: Path, content: bytes | None, problem: str) -> None:
+    if content is None:
+        (tmp_path / ".env").mkdir()
+    else:
+        (tmp_path / ".env").write_bytes(content)
+    for settings in (KitSettings, MigrationSettings):
+        with pytest.raises(SystemExit) as refused:
+            load(settings)
+        first, *problems = str(refused.value.code).splitlines()
+        assert first == "The service cannot start, because its settings are not usable:"
+        assert len(problems) == 1
+        assert problems[0].startswith(f"  {problem}")
+
+
+def test_file_that_is_no_text_leaves_the_message_to_the_check(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(application, "PROJECT", tmp_path)
+    monkeypatch.delenv("DATABASE_URL")
+    (tmp_path / ".env").write_bytes(b"# caf\xe9\nDATABASE_URL=x\n")
+    assert application.is_configured("DATABASE_URL")
+    (tmp_path / ".env").write_text("DATABASE_URL=x", encoding="utf-8-sig")
+    assert application.is_configured("DATABASE_URL")
+    (tmp_path / ".env").unlink()
+    (tmp_path / ".env").mkdir()
+    assert not application.is_configured("DATABASE_URL")
+
+
+def test_file_may_begin_with_a_mark_of_its_encoding(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("LOG_LEVEL=ERROR\n", encoding="utf-8-sig")
+    assert load(KitSettings).log_level == "ERROR"
+
+
+def test_setting_with_parts_that_is_no_json_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "x")
+    monkeypatch.setenv("MAIL", "localhost")
+    (problem,) = refusal(OwnersSettings).splitlines()[1:]
+    assert '"mail"' in problem
+    assert "Expected JSON" in problem

@@ -106,6 +106,9 @@ REFUSED = {
     "entity tag that is none": (404, _request(b"DELETE", b"/heroes/999999999", b'If-Match: "' + b'\\",W/*' * 99)),
     "TRACE": (405, _request(b"TRACE", b"/heroes")),
     "no method's path": (404, _request(b"OPTIONS", b"*")),
+    "huge query": (414, _get(b"/heroes?cursor=" + b"a" * 600_000)),
+    "huge header": (431, _get(b"/heroes", b"X-A: " + b"a" * 600_000)),
+    "many headers": (431, _get(b"/heroes", b"\r\n".join(b"X-%d: a" % number for number in range(50_000)))),
 }
 """Requests that are HTTP, with the status that a client is told."""
 
@@ -131,7 +134,6 @@ NOT_HTTP = {
     "long method": _request(b"A" * 10_000, b"/heroes"),
     "tunnel": b"CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n",
     "bytes in the path": _get(b"/\xff\xfe"),
-    "huge query": _get(b"/heroes?cursor=" + b"a" * 600_000),
     "NUL in a header": _get(b"/heroes", b"X-A: a\x00b"),
     "space in a header's name": _get(b"/heroes", b"X A: b"),
     "line feeds alone": b"GET /heroes HTTP/1.1\nHost: test\nX: \n\n",

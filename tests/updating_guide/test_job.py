@@ -117,6 +117,24 @@ def test_job_does_not_take_a_failure_of_uv_for_a_newer_release(begin: Callable[.
     assert "newer release," not in found.output
 
 
+def test_job_finds_answers_under_another_name(begin: Callable[..., None], releases: Path, tmp_path: Path) -> None:
+    """Beside those to another template, and not if they are gone."""
+    service = tmp_path / "my-service"
+    begin(service, ci="gitlab")
+    move(service, URL)
+    service.joinpath(ANSWERS_FILE).rename(service / ".copier-answers.service.yml")
+    service.joinpath(ANSWERS_FILE).write_text("_commit: v1\n_src_path: gh:somebody/else\n", encoding="utf-8")
+    environment = ask_git_only(releases, tmp_path)
+    found = run_job(service, JOBS["gitlab"], environment)
+    assert found.exit_code == 1, found.output
+    assert SITUATIONS["a newer release"].said in found.output
+
+    service.joinpath(".copier-answers.service.yml").unlink()
+    found = run_job(service, JOBS["gitlab"], environment)
+    assert found.exit_code == 1
+    assert "There is no file with the answers of Copier here" in found.output
+
+
 def definition(service: Path, job: Job) -> Any:
     """What the file of a job holds."""
     return yaml.safe_load(service.joinpath(job.file).read_text(encoding="utf-8"))

@@ -13,6 +13,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+# Where a service has this script.
+_ITSELF = "devtools/hooks/no_conflict_markers.py"
+
 _MARKER = re.compile(rb"^(?:<{7}|\|{7}|>{7}) .*", re.MULTILINE)
 
 # Where git, too, looks for a NUL byte to tell a binary file.
@@ -50,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _root(folder: Path) -> Path:
     """Return the service that a folder belongs to, or the folder itself."""
-    return next((each for each in (folder, *folder.parents) if each.joinpath(".copier-answers.yml").exists()), folder)
+    return next((each for each in (folder, *folder.parents) if each.joinpath(_ITSELF).is_file()), folder)
 
 
 def _files(root: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tells what a switch to another answer would cost, before `copier update --data ANSWER` makes it.
 
-    switch_guard.py pool=null [more=answers] [--allow]
+    switch_guard.py pool=null [more=answers] [--allow] [--answers-file NAME]
 
 Copier deletes the files of an option that is switched off, also those that you have edited, and calls that a success.
 So this renders the service as it was made and as it would be after the switch, compares what is committed with both,
@@ -24,6 +24,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 ANSWERS = ".copier-answers.yml"
+"""What their file is called unless `copier copy --answers-file` named another."""
+
+# Where a service has this script.
+_ITSELF = "devtools/hooks/switch_guard.py"
+
+# What is found in the answers of a service like this one, and not in those of other projects.
+_OURS = re.compile(rb"^# sha256 of the answers:|^data_access:", re.MULTILINE)
 
 Files = Mapping[str, str]
 """The paths of files and the ids that git gives to their contents."""
@@ -50,10 +57,12 @@ class Service:
     Attributes:
         top: The root of the working tree.
         prefix: The service's folder below it, empty or ending with a slash.
+        answers_file: The name of the file of answers in that folder.
     """
 
     top: Path
     prefix: str
+    answers_file: str = ANSWERS
 
     @property
     def folder(self) -> Path:
@@ -67,9 +76,16 @@ class Service:
             CannotTellError: The file is not there.
         """
         try:
-            return _git(self.top, "cat-file", "blob", f"{revision}:{self.prefix}{ANSWERS}").replace(b"\r\n", b"\n")
+            content = _git(self.top, "cat-file", "blob", f"{revision}:{self.prefix}{self.answers_file}")
         except CannotTellError as problem:
-            raise CannotTellError(f"{ANSWERS} is not committed, so there is nothing to compare with.") from problem
+            raise CannotTellError(
+                f"{self.answers_file} is not committed, so there is nothing to compare with."
+            ) from problem
+        return content.replace(b"\r\n", b"\n")
+
+    def option(self) -> list[str]:
+        """Return what tells Copier the name of the file, where it is another than Copier expects."""
+        return [] if self.answers_file == ANSWERS else ["--answers-file", self.answers_file]
 
     def committed(self) -> Files:
         """Return the files in HEAD, relative to the service."""
@@ -96,11 +112,12 @@ class Service:
         """
         with tempfile.TemporaryDirectory(prefix="switch-guard-") as folder:
             render = Path(folder).resolve()
-            render.joinpath(ANSWERS).write_bytes(self.answers("HEAD"))
+            answers = render / self.answers_file
+            answers.write_bytes(self.answers("HEAD"))
             copier_options = ("--quiet", "--defaults", "--overwrite", "--skip-tasks", "--vcs-ref=:current:")
-            run_copier(["recopy", *copier_options, *switch, str(render)], self.folder)
-            asked = set(_own_answers(render.joinpath(ANSWERS).read_bytes()))
-            paths = sorted(path for path in render.rglob("*") if path.is_file() and path != render / ANSWERS)
+            run_copier(["recopy", *copier_options, *self.option(), *switch, str(render)], self.folder)
+            asked = set(_own_answers(answers.read_bytes()))
+            paths = sorted(path for path in render.rglob("*") if path.is_file() and path != answers)
             stdin = "".join(f"{path}\n" for path in paths).encode(errors="surrogateescape")
             ids = _git(self.top, "hash-object", "--no-filters", "--stdin-paths", stdin=stdin).decode().split()
         names = [path.relative_to(render).as_posix() for path in paths]
@@ -142,26 +159,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("answers", nargs="*", metavar="question=answer", help="what the switch is to")
     parser.add_argument("--allow", action="store_true", help="exit with 0 all the same: your edits are safe elsewhere")
+    parser.add_argument("--answers-file", metavar="NAME", help="which of several files has the answers")
     options = parser.parse_args(arguments)
     try:
-        return _before_switch(options.answers, allow=options.allow) if options.answers else _before_commit()
+        if not options.answers:
+            return _before_commit()
+        return _before_switch(options.answers, allow=options.allow, answers_file=options.answers_file)
     except CannotTellError as problem:
         print(problem if options.answers else f"{problem}\n{_WAY_OUT}", file=sys.stderr)
         return 2
 
 
-def _before_switch(answers: list[str], *, allow: bool) -> int:
+def _before_switch(answers: list[str], *, allow: bool, answers_file: str | None) -> int:
     for answer in answers:
         if not re.fullmatch(r"[A-Za-z]\w*=.*", answer, re.DOTALL):
             raise CannotTellError(f'"{answer}" is no answer to a question: write it like pool=null.')
-    service = _service_around(Path.cwd())
+    service = _service_around(Path.cwd(), answers_file)
     data = [word for answer in answers for word in ("--data", answer)]
     found = _stakes_of(service, data, {answer.partition("=")[0] for answer in answers})
 
     _list("The switch would DELETE these files, with your edits in them:", found.deleted)
     _list("The switch would REWRITE these files that you have edited, in a merge or a conflict:", found.rewritten)
     _mention(found)
-    command = shlex.join(["uvx", "copier", "update", "--defaults", "--vcs-ref=:current:", *data])
+    command = shlex.join(["uvx", "copier", "update", "--defaults", "--vcs-ref=:current:", *service.option(), *data])
     if not found.deleted and not found.rewritten:
         print(f"None of your edits is at stake. With a clean working tree, switch with:\n  {command}")
         return 0
@@ -200,7 +220,7 @@ def _before_commit_of(service: Service) -> int:
 
 def _stakes_of(service: Service, switch: Iterable[str], questions: set[str]) -> Stakes:
     if "_commit" not in _parse(service.answers("HEAD")):
-        raise CannotTellError(f"{ANSWERS} has no _commit, so there is no version to compare with.")
+        raise CannotTellError(f"{service.answers_file} has no _commit, so there is no version to compare with.")
     try:
         before, _ = service.rendered()
     except CannotTellError as problem:
@@ -254,24 +274,54 @@ def reason(output: str) -> str:
     return " ".join(text.split()) or "Copier does not say why."
 
 
-def _service_around(folder: Path) -> Service:
-    root = next((each for each in (folder, *folder.parents) if each.joinpath(ANSWERS).is_file()), None)
-    if root is None:
-        raise CannotTellError(f"There is no {ANSWERS} in this folder or one above it.")
+def _service_around(folder: Path, named: str | None) -> Service:
+    """Return the service that a folder belongs to, with one of its files of answers if that is named."""
+    roots = (each for each in (folder, *folder.parents) if each.joinpath(_ITSELF).is_file() or _answers_in(each))
+    root = next(roots, folder)
+    found = [name for name in _answers_in(root) if named in {None, name}]
+    if not found:
+        raise CannotTellError(f"There is no {named or 'file'} with the answers of this service in {root}.")
+    if len(found) > 1:
+        raise CannotTellError(f"There are {' and '.join(found)} in {root}: name one of them with --answers-file.")
     top, prefix = _git(root, "rev-parse", "--show-toplevel", "--show-prefix").decode().split("\n")[:2]
     if not _has_a_commit(root):
         raise CannotTellError("Nothing is committed yet, so there is nothing to compare with.")
-    return Service(Path(top), prefix)
+    return Service(Path(top), prefix, found[0])
+
+
+def _answers_in(folder: Path) -> list[str]:
+    """Return the names of the files in a folder that hold the answers."""
+    files = (file for end in ("yml", "yaml") for file in folder.glob(f"*.{end}"))
+    return sorted(file.name for file in files if file.is_file() and _OURS.search(file.read_bytes()))
 
 
 def _services_with_changed_answers(folder: Path) -> list[Service]:
+    """Return those in or below a folder."""
     top = Path(_git(folder, "rev-parse", "--show-toplevel").decode().rstrip("\n"))
     if not _has_a_commit(folder):
         return []
-    changed = _git(
-        top, "diff", "--cached", "--name-only", "--diff-filter=M", "-z", "HEAD", "--", f":(glob)**/{ANSWERS}"
-    )
-    return [Service(top, name.removesuffix(ANSWERS)) for name in changed.decode().split("\0") if name]
+    # A rename is listed with the letter and the two names, all else with the letter and the name.
+    options = ("--cached", "--name-status", "--find-renames", "--no-relative", "--diff-filter=MR", "-z", "HEAD")
+    listed = iter(_git(folder, "diff", *options, "--", "*.yml", "*.yaml").decode(errors="surrogateescape").split("\0"))
+    services = []
+    for status in filter(None, listed):
+        before = next(listed)
+        after = next(listed) if status.startswith("R") else before
+        if not _OURS.search(_git(top, "cat-file", "blob", f"HEAD:{before}")):
+            continue
+        if before == after:
+            services.append(_service_of(top, PurePosixPath(before)))
+        elif status != "R100":
+            raise CannotTellError(f"{before} has become {after}, and with other answers: commit the one first.")
+    return services
+
+
+def _service_of(top: Path, file: PurePosixPath) -> Service:
+    """Return the service whose answers a file holds."""
+    roots = [folder for folder in file.parents if top.joinpath(folder, _ITSELF).is_file()]
+    if roots and roots[0] != file.parent:
+        raise CannotTellError(f"{file}: the answers belong into {top / roots[0]} itself, to be guarded.")
+    return Service(top, str(file).removesuffix(file.name), file.name)
 
 
 def _has_a_commit(folder: Path) -> bool:

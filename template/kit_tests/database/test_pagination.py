@@ -257,3 +257,30 @@ def forged(json: str | bytes) -> Any:
 async def test_cursor_that_was_not_handed_out_is_refused(shared_database: Database, cursor: str) -> None:
     with pytest.raises(InvalidCursorError, match="not one that this listing has handed out"):
         await page(shared_database, BY_COUNT, cursor=cursor)
+
+
+def encoded(json: str) -> str:
+    return urlsafe_b64encode(json.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        *("WzEsImEiXQ==", "WzEsImEiXQ=", "WzEsImEiXR", "!!!WzEsImEiXQ", "WzEs ImEiXQ", "WzEsImEiXQ\n", " WzEsImEiXQ"),
+        *(encoded(f'[{one},"a"]') for one in ('"1"', "1.0", "1e0", "true", '"1_0"', '"+1"', '" 1"', " 1")),
+        *(encoded(json) for json in (r'[1,"\u0061"]', '[1, "a"]', '[1,"a"]\n', '{"count":1,"name":"a"}')),
+    ],
+)
+async def test_cursor_in_another_spelling_is_refused(shared_database: Database, spelling: str) -> None:
+    assert encoded('[1,"a"]') == "WzEsImEiXQ"
+    assert await page(shared_database, BY_COUNT, cursor="WzEsImEiXQ") == ([], None)
+    with pytest.raises(InvalidCursorError):
+        await page(shared_database, BY_COUNT, cursor=spelling)
+
+
+async def test_cursor_has_the_alphabet_of_urls(shared_database: Database) -> None:
+    cursor = encoded('[1,"\u00bf?>"]')
+    assert {"-", "_"} & set(cursor)
+    assert await page(shared_database, BY_COUNT, cursor=cursor) == ([], None)
+    with pytest.raises(InvalidCursorError):
+        await page(shared_database, BY_COUNT, cursor=cursor.replace("_", "/").replace("-", "+"))

@@ -42,7 +42,7 @@ from sqlalchemy.sql.selectable import TypedReturnsRows
 from sqlalchemy.types import TypeDecorator
 
 from app.kit.database.failures import NotFoundError
-from app.kit.database.models import NOW, PrimaryKey
+from app.kit.database.models import NOW, PrimaryKey, Versioned
 from app.kit.database.pagination import Keyset
 from app.kit.database.query import Command, Query, change_row, get_entity
 from app.kit.database.sessions import Database, ReadingSession
@@ -440,11 +440,10 @@ async def test_attribute_named_unlike_its_column_can_be_changed(database: Databa
         title: str
         version: int
 
-    class Book(ItemBase):
+    class Book(Versioned, ItemBase):
         __tablename__ = "book"
         id: Mapped[PrimaryKey]
         title: Mapped[str] = mapped_column("book_title")
-        version: Mapped[int] = mapped_column(default=1)
 
     async with database.engines.write.begin() as connection:
         await connection.run_sync(Book.metadata.tables["book"].create)

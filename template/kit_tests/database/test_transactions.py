@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
 
 import pytest
 from sqlalchemy import Executable, delete, insert, select, text, update
@@ -37,6 +38,16 @@ async def test_transaction_whose_block_raises_leaves_nothing(database: Database)
         async with database.transaction() as session:
             session.add(Item(name="lost"))
             await session.flush()
+            raise RuntimeError("half-way")
+    assert await count_of(database, "lost") is None
+
+
+async def test_work_of_the_driver_itself_is_rolled_back(database: Database) -> None:
+    with pytest.raises(RuntimeError, match="half-way"):
+        async with database.transaction() as session:
+            raw = await (await session.connection()).get_raw_connection()
+            driver: Any = raw.driver_connection
+            await driver.execute("INSERT INTO item (name, count, version) VALUES ('lost', 0, 1)")
             raise RuntimeError("half-way")
     assert await count_of(database, "lost") is None
 

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from fastapi import HTTPException
 
-from app.kit.http.etags import require_modified
+from app.kit.http.etags import IfNoneMatch, require_modified
 from kit_tests.support.application import Running
 from kit_tests.support.problems import assert_problem
 
@@ -37,6 +37,40 @@ async def test_change_is_refused_when_no_tag_matches(client: httpx2.AsyncClient,
     assert (await client.get(item)).json()["count"] == 0
 
 
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        *[(['"0"', '"1"'], 200), (['"1"', '"0"'], 200), (['"0", "2"', "", '"1"'], 200), (['W/"1"', '"1"'], 200)],
+        *[(['"0"', '"2"'], 412), (['"0', '1"'], 412), (['W/"1"', '"0"'], 412), (["*", '"0"'], 412)],
+    ],
+)
+async def test_lines_of_the_header_are_one_list(client: httpx2.AsyncClient, lines: list[str], status: int) -> None:
+    item = await make_item(client)
+    headers = [("If-Match", line) for line in lines]
+    assert (await client.patch(item, json={"count": 5}, headers=headers)).status_code == status
+
+
+async def test_unchanged_row_is_found_in_any_line(service: Running) -> None:
+    @service.app.get("/probe")
+    async def probe(if_none_match: IfNoneMatch = None) -> str:
+        require_modified(if_none_match, 1)
+        return "sent"
+
+    for lines, status in ((['"0"', '"1"'], 304), (['"0"', "*"], 200), (['"0"', '"2"'], 200), ([], 200)):
+        response = await service.client.get("/probe", headers=[("If-None-Match", line) for line in lines])
+        assert response.status_code == status
+    parameter = (await service.client.get("/openapi.json")).json()["paths"]["/probe"]["get"]["parameters"][0]
+    assert parameter["schema"]["anyOf"] == [{"type": "string"}, {"type": "null"}]
+
+
+async def test_refusal_of_a_weakened_tag_says_what_to_send(client: httpx2.AsyncClient) -> None:
+    item = await make_item(client)
+    response = await client.patch(item, json={"count": 5}, headers={"If-Match": 'W/"1"'})
+    assert assert_problem(response, 412)["detail"].endswith(' has made this one weak: send "1".')
+    other = await client.patch(item, json={"count": 5}, headers={"If-Match": 'W/"2"'})
+    assert "weak: send" not in assert_problem(other, 412)["detail"]
+
+
 @pytest.mark.parametrize(("if_match", "is_tag"), [('"2"', True), ('W/"1", "3"', True), ("1", False), ('W/"1"', False)])
 async def test_refusal_says_what_the_header_has_to_be(client: httpx2.AsyncClient, if_match: str, is_tag: bool) -> None:
     item = await make_item(client)
@@ -50,7 +84,7 @@ async def test_refusal_says_what_the_header_has_to_be(client: httpx2.AsyncClient
     ("if_none_match", "modified"),
     [
         *[('"1"', False), ('W/"1"', False), ("*", False), ('"0", "1"', False)],
-        *[('"2"', True), ("1", True), ("W/1", True), ("", True), ('"1', True), ("\xe9", True)],
+        *[('"2"', True), ("1", True), ("W/1", True), ("", True), ('"1', True), ("\xe9", True), ('"a,*,b"', True)],
     ],
 )
 def test_row_is_sent_unless_the_client_has_it(if_none_match: str, modified: bool) -> None:

@@ -48,10 +48,15 @@ async def test_body_with_many_errors_has_a_short_response(client: httpx2.AsyncCl
 
 
 async def test_method_not_allowed_names_those_that_are(client: httpx2.AsyncClient) -> None:
-    for path, allowed in (("/items", "GET, POST"), ("/items/1", "GET, PATCH"), ("/health/live", "GET")):
-        response = await client.delete(path)
-        assert_problem(response, 405)
-        assert response.headers["Allow"] == allowed
+    for path, allowed in (
+        ("/items", "GET, HEAD, POST"),
+        ("/items/1", "GET, HEAD, PATCH"),
+        ("/health/live", "GET, HEAD"),
+    ):
+        for method in ("DELETE", "OPTIONS", "PROPFIND"):
+            response = await client.request(method, path)
+            assert_problem(response, 405)
+            assert response.headers["Allow"] == allowed
 
 
 async def test_not_modified_has_no_body(service: Running) -> None:
@@ -111,7 +116,7 @@ async def test_exhausted_pool_is_a_503_with_retry_after(make_settings: MakeSetti
 
 
 async def test_database_that_does_not_exist_is_a_503(server: TestServer) -> None:
-    async with running(application(settings_for(server.url("no/such/database")))) as service:
+    async with running(application(settings_for(server.missing_url()))) as service:
         response = await service.client.get("/items")
         assert_problem(response, 503, kind="database-unavailable")
         assert response.headers["Retry-After"] == "1"

@@ -23,7 +23,7 @@ async def test_service_is_ready_when_its_database_is_migrated(client: httpx2.Asy
 
 
 async def test_service_without_a_database_is_alive_and_not_ready(server: TestServer) -> None:
-    async with running(application(settings_for(server.url("no/such/database")))) as service:
+    async with running(application(settings_for(server.missing_url()))) as service:
         response = await service.client.get("/health/live")
         assert (response.status_code, response.json()) == (200, {"status": "alive"})
 
@@ -50,9 +50,9 @@ async def test_newer_revision_of_the_database_is_not_ready(service: Running) -> 
     assert "at revision 4711" in body["detail"]
 
 
-async def test_turn_of_readiness_is_logged_once(make_settings: MakeSettings) -> None:
+async def test_change_of_readiness_or_its_reason_is_logged_once(make_settings: MakeSettings) -> None:
     at_head = head_revisions(VERSIONS)
-    needed = [*[frozenset({"0815"})] * 3, *[at_head] * 3, *[frozenset({"4711"})] * 2]
+    needed = [frozenset({"0815"})] * 3 + [frozenset({"0816"})] * 2 + [at_head] * 3 + [frozenset({"4711"})] * 2
     with captured_output() as output:
         app = application(make_settings(log_level="INFO"), revisions=iter(needed).__next__)
         async with running(app) as service:
@@ -62,11 +62,13 @@ async def test_turn_of_readiness_is_logged_once(make_settings: MakeSettings) -> 
     lines = log_lines(output)
     assert [(line["event"], line["level"]) for line in lines] == [
         ("not_ready", "warning"),
+        ("not_ready", "warning"),
         ("ready_again", "info"),
         ("not_ready", "warning"),
     ]
     assert "the service needs 0815" in lines[0]["reason"]
-    assert "the service needs 4711" in lines[2]["reason"]
+    assert "the service needs 0816" in lines[1]["reason"]
+    assert "the service needs 4711" in lines[3]["reason"]
 
 
 async def test_probes_of_a_ready_service_are_not_logged(make_settings: MakeSettings) -> None:

@@ -285,6 +285,14 @@ async def test_key_that_cannot_be_one_is_refused(service: Running, key: str) -> 
     assert await count(service.database, IdempotencyKey) == 0
 
 
+async def test_request_with_several_keys_is_refused(service: Running) -> None:
+    headers = [(b"content-type", b"application/json"), (b"idempotency-key", b"a"), (b"idempotency-key", b"b")]
+    start, *_ = await exchange(service.asgi, "POST", "/parcels", headers=headers, body=b'{"name": "parcel"}')
+    assert start["status"] == 422
+    assert await count(service.database, Item) == 0
+    assert await count(service.database, IdempotencyKey) == 0
+
+
 @pytest.mark.parametrize(
     "key", ["x" * 255, "7f9c0b1e-4b1d-4a52-9d8c-111111111111", '"quoted"', "two words", "%s :name"]
 )

@@ -29,7 +29,6 @@ class ItemBase(DeclarativeBase):
 
     metadata = type(Base.metadata)(naming_convention=Base.metadata.naming_convention)
     type_annotation_map = TYPES
-    __mapper_args__ = {"eager_defaults": True}
 
 
 IdempotencyKey.metadata.tables["idempotency_key"].to_metadata(ItemBase.metadata)
@@ -131,8 +130,11 @@ async def list_items(session: ReadSession, cursor: Cursor = None, limit: Limit =
 async def _names(database: Database) -> AsyncGenerator[bytes, None]:
     async with database.snapshot() as session:
         names = await session.stream_scalars(select(Item.name).order_by(Item.id).execution_options(yield_per=1))
-        async for name in names:
-            yield b'"%s"\n' % name.encode()
+        try:
+            async for name in names:
+                yield b'"%s"\n' % name.encode()
+        finally:
+            await names.close()
 
 
 @router.get("/export", response_class=JsonLinesResponse)

@@ -55,17 +55,20 @@ def copy_migrations(suite: Suite, folder: Path) -> Suite:
     return replace(suite, versions=versions)
 
 
-def add_migration(suite: Suite, upgrade: str) -> None:
+def add_migration(suite: Suite, upgrade: str, *, name: str = "added") -> None:
     """Add a migration to a copy; `upgrade` is the body of its function, and may use `sa`, `op`, `time` and `Path`."""
+    # What is kept of an earlier call knows nothing of a migration that was added since.
+    head_revisions.cache_clear()
     head = next(iter(head_revisions(suite.versions)), None)
-    (suite.versions / "added.py").write_text(
+    (suite.versions / f"{name}.py").write_text(
         "import time\n"
         "from pathlib import Path\n"
         "import sqlalchemy as sa\n"
         "from alembic import op\n"
-        f"revision, down_revision = 'added', {head!r}\n"
+        f"revision, down_revision = {name!r}, {head!r}\n"
         f"def upgrade():\n    {upgrade}\n"
     )
+    head_revisions.cache_clear()
 
 
 async def state(url: str) -> tuple[set[str], frozenset[str]]:

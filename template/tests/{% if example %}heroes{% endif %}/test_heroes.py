@@ -46,6 +46,15 @@ async def test_created_hero_is_returned_with_location_and_etag(client: httpx2.As
     assert (again.status_code, again.json(), again.headers["ETag"]) == (200, hero, '"1"')
 
 
+async def test_location_of_a_hero_has_the_prefix_of_a_proxy(service: Running) -> None:
+    # As with `uvicorn --root-path /api`.
+    transport = httpx2.ASGITransport(service.asgi, root_path="/api")
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        created = await client.post("/api/heroes", json=HERO)
+        assert created.headers["Location"] == f"/api/heroes/{created.json()['id']}"
+        assert (await client.get(created.headers["Location"])).json() == created.json()
+
+
 async def test_repeated_request_creates_one_hero(client: httpx2.AsyncClient) -> None:
     hero = {"name": "Deadpond", "secret_name": "Dive Wilson"}
     first, again = [await client.post("/heroes", json=hero, headers={"Idempotency-Key": "a"}) for _ in range(2)]
@@ -132,7 +141,7 @@ async def test_unknown_hero_is_not_found(client: httpx2.AsyncClient) -> None:
     assert_problem(await client.get("/heroes/404/events"), 404)
 
 
-@pytest.mark.parametrize("hero_id", ["0", "-1", str(2**63), "one"])
+@pytest.mark.parametrize("hero_id", ["0", "-1", str(2**63), "one", "1_0", "+1", "01", "1.0", "%201"])
 async def test_invalid_id_is_refused(client: httpx2.AsyncClient, hero_id: str) -> None:
     path = f"/heroes/{hero_id}"
     assert_problem(await client.get(path), 422)
@@ -223,7 +232,7 @@ async def test_deleted_hero_is_gone_and_keeps_its_row(client: httpx2.AsyncClient
 
 async def test_other_methods_are_refused_with_allow(client: httpx2.AsyncClient) -> None:
     path = await create_hero(client)
-    for method in ("HEAD", "POST", "PUT"):
+    for method in ("OPTIONS", "POST", "PUT"):
         response = await client.request(method, path)
         assert (response.status_code, response.headers["Content-Type"]) == (405, "application/problem+json")
         assert "GET" in response.headers["Allow"]

@@ -39,7 +39,7 @@ async def test_page_has_50_heroes_by_default_and_100_at_most(client: httpx2.Asyn
     assert len((await page(client, limit=1))[0]) == 1
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", "101", "1e9", "many", ""])
+@pytest.mark.parametrize("limit", ["0", "-1", "101", "1e9", "1_0", "many", ""])
 async def test_limit_out_of_bounds_is_refused(client: httpx2.AsyncClient, limit: str) -> None:
     assert_problem(await client.get("/heroes", params={"limit": limit}), 422, kind="validation")
 
@@ -78,7 +78,7 @@ async def test_list_of_one_team(client: httpx2.AsyncClient) -> None:
     assert await page(client, team_id=team_id + 1) == ([], None)
 
 
-@pytest.mark.parametrize("team_id", ["0", "-1", str(2**63), "one", ""])
+@pytest.mark.parametrize("team_id", ["0", "-1", str(2**63), "1_0", "one", ""])
 async def test_invalid_team_id_is_refused(client: httpx2.AsyncClient, team_id: str) -> None:
     assert_problem(await client.get("/heroes", params={"team_id": team_id}), 422, kind="validation")
 

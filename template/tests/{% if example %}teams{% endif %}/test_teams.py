@@ -23,6 +23,15 @@ async def test_created_team_is_returned_with_its_location(client: httpx2.AsyncCl
     assert (again.status_code, again.json()) == (200, team | {"heroes": [], "next_cursor": None})
 
 
+async def test_location_of_a_team_has_the_prefix_of_a_proxy(service: Running) -> None:
+    # As with `uvicorn --root-path /api`.
+    transport = httpx2.ASGITransport(service.asgi, root_path="/api")
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        created = await client.post("/api/teams", json=TEAM)
+        assert created.headers["Location"] == f"/api/teams/{created.json()['id']}"
+        assert (await client.get(created.headers["Location"])).is_success
+
+
 async def test_name_is_unique(service: Running) -> None:
     responses = await asyncio.gather(*(service.client.post("/teams", json=TEAM) for _ in range(4)))
     created, *refused = sorted(responses, key=lambda response: response.status_code)
@@ -49,7 +58,7 @@ async def test_invalid_fields_are_refused(client: httpx2.AsyncClient, fields: di
 
 async def test_unknown_team_is_not_found(client: httpx2.AsyncClient) -> None:
     assert_problem(await client.get("/teams/404"), 404)
-    for team_id in ("0", "-1", str(2**63), "one"):
+    for team_id in ("0", "-1", str(2**63), "one", "1_0", "+1", "01", "1.0", "%201"):
         assert_problem(await client.get(f"/teams/{team_id}"), 422)
 
 

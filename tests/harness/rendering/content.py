@@ -41,8 +41,17 @@ _TRACES: dict[str, dict[str, str]] = {
 }
 """Words that give away a choice, so none of them may stand in a service that chose otherwise."""
 
-_ADVICE = {"pgbouncer": "docs/"}
-"""Where a choice may be named by those who did not make it: any PostgreSQL service can grow to need PgBouncer."""
+_ADVICE = {
+    "pgbouncer": (
+        "docs/",
+        "src/app/kit/database/url_options.py",
+        "kit_tests/database/test_server_connections.py",
+    )
+}
+"""Where a choice may be named by those who did not make it: any PostgreSQL service can grow to need PgBouncer.
+
+And platforms hand out URLs with `?pgbouncer=true`, which a service without it has to refuse.
+"""
 
 _TESTS_OF_URLS = "kit_tests/database/test_url.py"
 _SCHEME = re.compile(r"[\w+]+://")
@@ -51,7 +60,8 @@ _SCHEME = re.compile(r"[\w+]+://")
 _PARTS_OF_THE_KIT: dict[str, tuple[str, ...]] = {
     "about": (),
     "garbage": (),
-    "logs": ("about",),
+    "output": (),
+    "logs": ("about", "output"),
     "database": ("about",),
     "http": ("about", "database"),
     "idempotency": ("about", "database", "http"),
@@ -127,7 +137,7 @@ def problems_of_combination(folder: Path, combination: Combination) -> Iterator[
         searched = [
             pattern
             for pattern in patterns
-            if not (combination.uses_postgres and name.startswith(_ADVICE.get(pattern, "no such folder/")))
+            if not (combination.uses_postgres and name.startswith(_ADVICE.get(pattern, ())))
             and not (name == _TESTS_OF_URLS and pattern in (*_TRACES["driver"].values(), _POSTGRES_ONLY))
         ]
         if combination.data_access == "direct" and name.startswith(CODE):

@@ -156,6 +156,20 @@ def command_of_image(service: Service) -> list[str]:
     return command
 
 
+def health_checks(service: Service, port: int) -> dict[str, list[str]]:
+    """The commands by which containers ask how the service is, for a port of this machine, by the file they are in."""
+    found = {}
+    for file, pattern in (
+        ("Dockerfile", r'HEALTHCHECK .*CMD \["python", "-c", "(.*)"\]$'),
+        ("compose.yaml", r'test: \[CMD, python, -c, "(.*)"\]$'),
+    ):
+        text = service.folder.joinpath(file).read_text(encoding="utf-8").replace("\\\n", "")
+        (script,) = re.findall(pattern, text, re.MULTILINE)
+        assert ":8000/" in script
+        found[file] = [service.program("python"), "-c", script.replace(":8000/", f":{port}/")]
+    return found
+
+
 def serving_command(service: Service, port: int, workers: int = 1) -> list[str]:
     """The command of the image, for a port of this machine and a number of processes."""
     program, *words = command_of_image(service)

@@ -58,7 +58,7 @@ _CHANGES: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
     # Nobody but the template changes these.
     **dict.fromkeys(
         (
-            *("src/app/kit/logs.py", "src/app/kit/database/sessions.py", "src/app/kit/http/problems.py"),
+            *("src/app/kit/logs.py", "src/app/kit/database/sessions.py.jinja", "src/app/kit/http/problems.py"),
             *("kit_tests/test_logs.py", "kit_tests/support/problems.py", "tests/conftest.py", "conftest.py"),
             *("src/app/{% if example %}heroes{% endif %}/queries.py", "devtools/supervisor.py"),
         ),

@@ -14,8 +14,10 @@ from app.kit.database.sessions import Database, open_database
 from app.kit.garbage import gc_frozen
 from app.kit.http import health, scraping
 from app.kit.http.components import Components
+from app.kit.http.connections import bound_connections
 from app.kit.http.cors import Cors
 from app.kit.http.error_handlers import install_error_handlers
+from app.kit.http.head import HeadAsGet
 from app.kit.http.hosts import TrustedHosts
 from app.kit.http.metrics import HttpMetrics, PoolCollector
 from app.kit.http.middleware import Bypass, RequestMiddleware
@@ -52,6 +54,7 @@ def build_application(
         revisions: Which revisions of the database this version of the service was written for.
     """
     configure_logging(settings)
+    bound_connections()
     http_metrics = HttpMetrics()
 
     @asynccontextmanager
@@ -76,6 +79,7 @@ def build_application(
     )
     app.state.components = Components(http_metrics, client_of, revisions)
     # The middleware added last runs first, so refusals by CORS and host checks are logged and counted too.
+    app.add_middleware(HeadAsGet)
     if middleware:
         app.add_middleware(Bypass, middleware=middleware)
     cors = partial(Cors, origins=settings.cors_origins) if settings.cors_origins else None
@@ -83,7 +87,13 @@ def build_application(
         app.add_middleware(cors)
     if settings.trusted_hosts:
         app.add_middleware(TrustedHosts, hosts=settings.trusted_hosts)
-    app.add_middleware(RequestMiddleware, metrics=http_metrics, max_body_size=settings.max_body_size, cors=cors)
+    app.add_middleware(
+        RequestMiddleware,
+        metrics=http_metrics,
+        max_body_size=settings.max_body_size,
+        client_timeout=settings.client_timeout,
+        cors=cors,
+    )
     install_error_handlers(app)
     for router in (health.router, scraping.router, *routers):
         app.include_router(router)

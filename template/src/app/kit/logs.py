@@ -1,12 +1,14 @@
 """Structured logs on standard output: one JSON object a line, or coloured text for a terminal."""
 
 import logging
-import sys
-from typing import Literal, TextIO, cast
+from collections.abc import MutableMapping
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 from pydantic_settings import BaseSettings
 from structlog.typing import Processor
+
+from app.kit.output import OUTPUT
 
 
 class LogSettings(BaseSettings):
@@ -22,14 +24,36 @@ def _is_no_false_alarm(record: logging.LogRecord) -> bool:
     return record.msg != "ASGI callable returned without completing handshake."
 
 
-class _StandardOutput:
-    """Whatever `sys.stdout` is when something is written: a test may have replaced it since logging was configured."""
+def _unfailing(*processors: Processor) -> Processor:
+    """Make one processor of these that renders every event: one of them may fail at a value, such as a circle."""
 
-    def write(self, text: str) -> int:
-        return sys.stdout.write(text)
+    def render(event: MutableMapping[str, Any], method: str) -> Any:
+        result: Any = event
+        for processor in processors:
+            result = processor(None, method, result)
+        return result
 
-    def flush(self) -> None:
-        sys.stdout.flush()
+    def process(_logger: object, method: str, event: MutableMapping[str, Any]) -> Any:
+        try:
+            return render(dict(event), method)
+        except Exception as error:
+            plain = {
+                name: value if name == "exc_info" or isinstance(value, str | int | float | None) else repr(type(value))
+                for name, value in event.items()
+            }
+            return render(plain | {"not_rendered": type(error).__name__}, method)
+
+    return process
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes records. One that cannot be written is named in the log, and not with a traceback on standard error."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is that of logging
+        """Log that a record is unusable, such as one whose arguments do not fit its text."""
+        structlog.get_logger().error(
+            "log_record_unusable", logger=record.name, place=f"{record.pathname}:{record.lineno}"
+        )
 
 
 def configure_logging(settings: LogSettings) -> None:
@@ -38,32 +62,38 @@ def configure_logging(settings: LogSettings) -> None:
     Both carry what `structlog.contextvars` holds, so a line that SQLAlchemy or uvicorn writes during a request
     has its request id too.
     """
-    output = cast("TextIO", _StandardOutput())
+    output = cast("TextIO", OUTPUT)
     level = logging.getLevelNamesMapping()[settings.log_level]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    rendering: list[Processor]
     if settings.log_format == "json":
-        rendering = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        rendering = _unfailing(structlog.processors.format_exc_info, structlog.processors.JSONRenderer())
     else:
         # Where rich happens to be installed, the default shows every local variable, passwords included.
-        rendering = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        rendering = _unfailing(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
 
+    def note_of_loss(lines: int) -> str:
+        event: Any = {"event": "log_lines_lost", "lines": lines}
+        for processor in (*shared, rendering):
+            event = processor(None, "warning", event)
+        return f"{event}\n"
+
+    OUTPUT.note_of_loss = note_of_loss
     structlog.configure(
-        processors=[*shared, *rendering],
+        processors=[*shared, rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(output),
         cache_logger_on_first_use=False,
     )
 
-    handler = logging.StreamHandler(output)
+    handler = _Handler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, rendering],
         )
     )
     root = logging.getLogger()

@@ -12,6 +12,7 @@ from starlette.types import Lifespan
 
 from app.kit.http.retries import DEFAULT_ATTEMPTS
 from app.kit.http.routing import PrefixRouter
+from app.kit.http.spellings import SpellingRoute
 from app.kit.idempotency.routes import IdempotentRoute
 
 
@@ -35,8 +36,8 @@ class RouterOptions(TypedDict, total=False):
 class Router(PrefixRouter):
     """An APIRouter whose requests are repeated after a conflict, and whose endpoints may take idempotency keys.
 
-    Its tag is the prefix unless tags are given. Requests for paths without its prefix skip it, however many endpoints
-    it has.
+    Values in paths and queries are spelled as the description of the API says. The tag is the prefix unless tags are
+    given. Requests for paths without the prefix skip the router, however many endpoints it has.
     """
 
     def __init__(self, *, prefix: str, attempts: int = DEFAULT_ATTEMPTS, **options: Unpack[RouterOptions]) -> None:
@@ -46,5 +47,5 @@ class Router(PrefixRouter):
         failure or a deadlock. Set 1 where endpoints do what must not be done twice, such as sending a mail.
         """
         options.setdefault("tags", [prefix.strip("/")])
-        options.setdefault("route_class", type("Route", (IdempotentRoute,), {"attempts": attempts}))
+        options.setdefault("route_class", type("Route", (SpellingRoute, IdempotentRoute), {"attempts": attempts}))
         super().__init__(prefix=prefix, **options)

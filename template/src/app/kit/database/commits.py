@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import SelectBase, TextClause, UpdateBase
 from sqlalchemy.sql.visitors import iterate
 
-from app.kit.database.errors import classify
+from app.kit.database.errors import classify, conflict
 from app.kit.database.failures import Failure
 
 KEPT_SELECTS: Final = 100
@@ -73,5 +73,5 @@ class Committing:
         """Forget the commit if it was not made."""
         if self._commits is None or not isinstance(error, Exception):
             return
-        if classify(error) is not Failure.UNAVAILABLE:
+        if classify(error) is not Failure.UNAVAILABLE or conflict(error):
             self._commits.undo(self._select)

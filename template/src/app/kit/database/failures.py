@@ -34,6 +34,10 @@ class PoolExhaustedError(DatabaseError):
     """No connection became free in time."""
 
 
+class InvalidDataError(DatabaseError):
+    """A value is not one that the database can store; the message is for the log, not for the client."""
+
+
 class NotFoundError(DatabaseError):
     """There is no such row; the message says so to the client, who is answered with 404."""
 
@@ -46,6 +50,10 @@ class SessionBlockError(Exception):
     """A session was asked to end before its block does, which is a bug."""
 
 
+class SessionScopeError(Exception):
+    """A statement would have outlasted its session, or would have had no effect in it, which is a bug."""
+
+
 class SecondConnectionWarning(RuntimeWarning):
     """A request asked for a connection while it held one. Enough such requests at once wait for each other.
 
@@ -55,9 +63,17 @@ class SecondConnectionWarning(RuntimeWarning):
 
 _BY_CLASS: Final = (
     (StaleDataError, Failure.STALE),
+    (InvalidDataError, Failure.DATA),
     ((PoolExhaustedError, PoolTimeoutError), Failure.POOL_EXHAUSTED),
     (DatabaseUnavailableError, Failure.UNAVAILABLE),
 )
+
+
+def origin(error: BaseException) -> BaseException:
+    """Return the error that the others were raised from: that of the driver or of the operating system."""
+    cause = error.__cause__
+    # A timeout is raised from the cancellation by which it ends the wait.
+    return origin(cause) if isinstance(cause, Exception) else error
 
 
 def classify_by_class(error: BaseException) -> Failure | None:

@@ -71,7 +71,7 @@ class Keyset:
         if len(rows) <= limit:
             return Page(rows, None)
         del rows[limit:]
-        return Page(rows, self._encode(rows[-1]))
+        return Page(rows, self._encode(tuple(getattr(rows[-1], name) for name in self._names)))
 
     def _prepare(self, query: Query[Any]) -> tuple[AnySelect, AnySelect]:
         """Return the statements of the first page and of any further one, kept for as long as the query is."""
@@ -86,13 +86,16 @@ class Keyset:
         self._pages[query] = first, first.where(tuple_(*self._columns) > tuple_(*last))
         return self._pages[query]
 
-    def _encode(self, row: object) -> str:
-        values = self._values.dump_json(tuple(getattr(row, name) for name in self._names))
-        return urlsafe_b64encode(values).decode().rstrip("=")
+    def _encode(self, values: tuple[Any, ...]) -> str:
+        return urlsafe_b64encode(self._values.dump_json(values)).decode().rstrip("=")
 
     def _decode(self, cursor: str) -> tuple[Any, ...]:
         try:
             padded = cursor.encode() + b"=" * (-len(cursor) % 4)
-            return self._values.validate_json(urlsafe_b64decode(padded))
+            values = self._values.validate_json(urlsafe_b64decode(padded))
         except (ValueError, ValidationError):
-            raise InvalidCursorError("The cursor is not one that this listing has handed out.") from None
+            values = None
+        # Both steps are lenient: they pass over characters that are none of base64's, and take "1" for a number.
+        if values is None or self._encode(values) != cursor:
+            raise InvalidCursorError("The cursor is not one that this listing has handed out.")
+        return values

@@ -194,7 +194,12 @@ def _as_dict(row: Any) -> dict[str, Any]:
 @lru_cache(maxsize=256)
 def _update(model: type[DeclarativeBase], names: tuple[str, ...]) -> Update:
     """Build the statement once: which columns it sets, the parameters tell."""
-    columns = inspect(model).columns
+    mapper = inspect(model)
+    columns = mapper.columns
+    if mapper.version_id_col is None or mapper.version_id_col is not columns.get("version"):
+        raise TypeError(f"{model.__name__} is not `Versioned`: changes of its entities would not be noticed.")
+    if len(mapper.tables) > 1:
+        raise TypeError(f"{model.__name__} lies in several tables, and one statement changes one: change its entity.")
     return (
         update(model)
         .where(columns.id == bindparam("id_read"), columns.version == bindparam("version_read"))

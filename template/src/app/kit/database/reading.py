@@ -1,8 +1,9 @@
 """What a session that only reads refuses: every statement that writes, whatever it is made of."""
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import ClassVar, Final
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import ExecutionContext
@@ -12,8 +13,11 @@ from app.kit.database.failures import ReadOnlySessionError
 
 READ_ONLY: Final = "This session only reads: use a `WriteSession` or `Database.transaction()` to write."
 
-_OPTION: Final = "only_reads"
+READS: Final = "only_reads"
 """The execution option of the statements of a session that only reads."""
+
+ALONE: Final = "runs_alone"
+"""The execution option of statements that are a transaction each."""
 
 _QUOTED: Final = re.compile(
     r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | \$((?:[a-z_]\w*)?)\$.*?\$\1\$ | --[^\n]* | /\*.*?\*/""",
@@ -33,12 +37,21 @@ _WRITES: Final = re.compile(
 class ReadOnlySession(Session):
     """A session that refuses to write, because without a transaction a write could be half done."""
 
+    options: ClassVar[Mapping[str, bool]] = {READS: True, ALONE: True}
+
+
+class SnapshotSession(ReadOnlySession):
+    """One that reads in a transaction."""
+
+    options = {READS: True}
+
 
 @event.listens_for(ReadOnlySession, "do_orm_execute")
 def _refuse_dml(state: ORMExecuteState) -> None:
     if state.is_insert or state.is_update or state.is_delete:
         raise ReadOnlySessionError(READ_ONLY)
-    state.update_execution_options(**{_OPTION: True})
+    if isinstance(state.session, ReadOnlySession):
+        state.update_execution_options(**state.session.options)
 
 
 @event.listens_for(ReadOnlySession, "before_flush")
@@ -61,9 +74,14 @@ def refuse_writes(
 
 def only_reads(context: ExecutionContext | None) -> bool:
     """Return whether a statement is one of a session that only reads."""
-    return context is not None and _OPTION in context.execution_options
+    return context is not None and READS in context.execution_options
 
 
 @lru_cache(maxsize=1000)
 def _writes(statement: str) -> bool:
-    return _WRITES.search(_QUOTED.sub(" ", statement)) is not None
+    return _WRITES.search(without_quotes(statement)) is not None
+
+
+def without_quotes(statement: str) -> str:
+    """Return a statement without what is in quotes or a comment."""
+    return _QUOTED.sub(" ", statement)

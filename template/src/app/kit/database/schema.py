@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 import app
-from app.kit.database.failures import DatabaseError
+from app.kit.database.errors import code_of
+from app.kit.database.failures import DatabaseError, origin
 from app.kit.database.sessions import Database
 
 TIMEOUT_SECONDS: Final = 2.0
@@ -54,7 +55,8 @@ async def check_readiness(database: Database, expected: Collection[str]) -> None
     try:
         current = check.result()
     except (SQLAlchemyError, DatabaseError) as error:
-        raise NotReadyError(f"The database cannot be used: {type(error).__name__}.") from error
+        names = " ".join(filter(None, (type(origin(error)).__name__, code_of(error))))
+        raise NotReadyError(f"The database cannot be used: {names}.") from error
     if current != frozenset(expected):
         raise NotReadyError(
             f"The database is at revision {_names(current)} and the service needs {_names(expected)}: "

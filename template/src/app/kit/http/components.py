@@ -13,12 +13,12 @@ from app.kit.http.metrics import HttpMetrics
 class Readiness:
     """What the last probe was told: the log tells of a change, and not of every probe."""
 
-    _ready: bool = True
+    _reason: str | None = None
 
-    def turns(self, *, ready: bool) -> bool:
-        """Take over what a probe is told, and say whether the one before was told otherwise."""
-        before, self._ready = self._ready, ready
-        return before != ready
+    def turns(self, reason: str | None) -> bool:
+        """Take over why the service is not ready, None if it is, and say whether the last probe was told otherwise."""
+        before, self._reason = self._reason, reason
+        return before != reason
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
-from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
-from app.kit.database.errors import classify
-from app.kit.database.failures import DatabaseError, Failure, NotFoundError
+from app.kit.database.errors import classify, code_of
+from app.kit.database.failures import DatabaseError, Failure, NotFoundError, origin
 from app.kit.database.pagination import InvalidCursorError
 from app.kit.http.problems import MEMBERS, RETRY_AFTER_SECONDS, ProblemError, problem, problem_with
 from app.kit.http.retries import repeat_if_allowed
+from app.kit.http.routing import route_for
 
 MAX_ERRORS: Final = 20
 """How many of the fields that are refused a response names: a large body can be wrong in many thousand places."""
@@ -89,11 +89,8 @@ def _detail_and_members(detail: Any, status: int) -> tuple[str, Mapping[str, Any
 
 def _allowed_methods(scope: Scope) -> list[str]:
     """Return every method that the path has; the error names those of one of its endpoints."""
-    return [
-        method
-        for method in _METHODS
-        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in scope["app"].routes)
-    ]
+    served = {method for method in _METHODS if route_for(scope, method) is not None}
+    return sorted(served | ({"HEAD"} if "GET" in served else set()))
 
 
 def _validation_error(error: ValidationException) -> Response:
@@ -118,17 +115,13 @@ def _database_error(error: Exception) -> Response | None:
         return None
     status, detail = FAILURES[failure]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        cause = type(_origin(error)).__name__
-        log.warning("database_failure", failure=failure.value, error=type(error).__name__, cause=cause)
+        # Names and codes: what a message says may be a secret.
+        cause, code = type(origin(error)).__name__, code_of(error)
+        log.warning("database_failure", failure=failure.value, error=type(error).__name__, cause=cause, code=code)
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     else:
         headers = None
     return problem(status, detail, kind=failure.value, headers=headers)
-
-
-def _origin(error: BaseException) -> BaseException:
-    """Return the error that the others were raised from: that of the driver or of the operating system."""
-    return error if error.__cause__ is None else _origin(error.__cause__)
 
 
 async def _handle(connection: HTTPConnection, error: Exception) -> Response:

@@ -1,18 +1,27 @@
 """Entity tags made of a row's version, for optimistic locking over HTTP (RFC 9110, section 13)."""
 
 import re
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 from fastapi import Header, HTTPException, status
+from pydantic import AfterValidator, WithJsonSchema
+
+if TYPE_CHECKING:
+    Lines: TypeAlias = str
+else:
+    # Of a string, FastAPI hands over the first line only.
+    Lines = Annotated[list[str], AfterValidator(", ".join), WithJsonSchema({"type": "string"})]
+"""The value of a header that holds a list, which a client or a proxy may send in several lines (RFC 9110, 5.3)."""
 
 IfMatch = Annotated[
-    str | None, Header(alias="If-Match", description="Change the row only if it still has this `ETag`.")
+    Lines | None, Header(alias="If-Match", description="Change the row only if it still has this `ETag`.")
 ]
 IfNoneMatch = Annotated[
-    str | None, Header(alias="If-None-Match", description="Send the row only if it no longer has this `ETag`.")
+    Lines | None, Header(alias="If-None-Match", description="Send the row only if it no longer has this `ETag`.")
 ]
 
 _STRONG: Final = re.compile(r'"[^"]*"')
+_SPACE: Final = " \t"
 
 
 def etag(version: int) -> str:
@@ -25,9 +34,9 @@ def require_match(if_match: str | None, version: int) -> None:
 
     What is no tag never matches, and neither do weak tags, as RFC 9110 asks of `If-Match`.
     """
-    if if_match is None or if_match.strip() == "*":
+    if if_match is None or if_match.strip(_SPACE) == "*":
         return
-    tags = {tag.strip() for tag in if_match.split(",")}
+    tags = _tags(if_match)
     if etag(version) in tags:
         return
     if any(_STRONG.fullmatch(tag) for tag in tags):
@@ -37,6 +46,8 @@ def require_match(if_match: str | None, version: int) -> None:
             '`If-Match` has to be an `ETag` as it was received, in double quotes and without `W/`, such as "7", or '
             "several of them separated by commas, or * for any version."
         )
+    if f"W/{etag(version)}" in tags:
+        detail += f" What compresses the responses on their way has made this one weak: send {etag(version)}."
     raise HTTPException(status.HTTP_412_PRECONDITION_FAILED, detail)
 
 
@@ -48,6 +59,11 @@ def require_modified(if_none_match: str | None, version: int) -> None:
     """
     if if_none_match is None:
         return
-    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-    if "*" in tags or etag(version) in tags:
+    tags = {tag.removeprefix("W/") for tag in _tags(if_none_match)}
+    if if_none_match.strip(_SPACE) == "*" or etag(version) in tags:
         raise HTTPException(status.HTTP_304_NOT_MODIFIED, headers={"ETag": etag(version)})
+
+
+def _tags(value: str) -> set[str]:
+    """Return the tags of a list. Other servers' tags may hold commas, and fall apart: no part of one is a tag."""
+    return {tag.strip(_SPACE) for tag in value.split(",")}

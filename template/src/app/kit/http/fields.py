@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
 
 from fastapi import Query
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
@@ -31,6 +31,9 @@ The bound is round because OpenAPI writes it as a double, and would round one wi
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 """A string without NUL: databases refuse it or cut the text off there."""
+
+Moment: TypeAlias = AwareDatetime
+"""A time with its zone. One without could be any moment of a day, and the database refuses it."""
 
 if TYPE_CHECKING:
     Omittable: TypeAlias = T | None

@@ -37,9 +37,9 @@ async def ready(request: Request, database: CurrentDatabase) -> Health | Respons
     try:
         await check_readiness(database, components.revisions())
     except NotReadyError as reason:
-        if components.readiness.turns(ready=False):
+        if components.readiness.turns(str(reason)):
             log.warning("not_ready", reason=str(reason))
         return problem(503, str(reason), kind="not-ready", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
-    if components.readiness.turns(ready=True):
+    if components.readiness.turns(None):
         log.info("ready_again")
     return Health(status="ready")

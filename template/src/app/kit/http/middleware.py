@@ -58,11 +58,13 @@ class RequestMiddleware:
         app: ASGIApp,
         metrics: HttpMetrics,
         max_body_size: int,
+        client_timeout: float,
         cors: Callable[[ASGIApp], ASGIApp] | None = None,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._max_body_size = max_body_size
+        self._client_timeout = client_timeout
         self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,7 +99,8 @@ class RequestMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, limit_body(scope, receive, self._max_body_size), send_with_id)
+            body = limit_body(scope, receive, self._max_body_size, self._client_timeout)
+            await self._app(scope, body, send_with_id)
         except Exception as error:
             response = None if status else response_to(error, scope)
             failure = response or internal_server_error()

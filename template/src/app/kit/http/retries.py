@@ -1,4 +1,4 @@
-"""Requests that are repeated when their transaction ended in a serialization failure or a deadlock."""
+"""Requests that are repeated when their transaction ended in a conflict, such as a deadlock, and nothing is stored."""
 
 import asyncio
 import random
@@ -26,7 +26,7 @@ class RepeatRequestError(Exception):
 
 
 class RetryingRoute(APIRoute):
-    """A route that retries a request whose transaction ended in a serialization failure or a deadlock.
+    """A route that retries a request whose transaction ended in a conflict: one that `errors.conflict` names.
 
     A request is repeated only while it has committed nothing. After a `Database.execute` that writes, or a
     `Database.transaction()`, a conflict is answered with 503 at once, because a repeat would store the same twice. What

@@ -1,7 +1,7 @@
-"""A router that skips its routes for paths that cannot be its own."""
+"""A router that skips its routes for paths that cannot be its own, and which methods a path is served by."""
 
 from fastapi import APIRouter
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 
@@ -19,3 +19,9 @@ class PrefixRouter(APIRouter):
         if self.prefix.partition("{")[0] not in scope["path"]:
             return Match.NONE, {}
         return super().matches(scope)
+
+
+def route_for(scope: Scope, method: str) -> BaseRoute | None:
+    """Return what would serve the path of this request by another method: a route, or a router with one."""
+    asked = {**scope, "method": method}
+    return next((route for route in scope["app"].routes if route.matches(asked)[0] is Match.FULL), None)

@@ -44,6 +44,12 @@ class HttpSettings(BaseSettings):
     max_body_size: int = Field(default=1_048_576, ge=1)
     """The largest request body, in bytes. A larger one is answered with 413 and is not read to its end."""
 
+    max_head_size: int = Field(default=65_536, ge=1024)
+    """The largest head of a request, in bytes: the URL and the headers. A larger one is answered with 414 or 431."""
+
+    client_timeout: float = Field(default=10, gt=0, le=86_400, allow_inf_nan=False)
+    """How long a client may stall, in seconds: for the head of a request, within a body, and while it has to read."""
+
     docs_enabled: bool = True
     """Serve the description of the API: `/docs`, `/redoc` and `/openapi.json`."""
 

@@ -1,12 +1,13 @@
 """Responses that stream rows."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, cast
 
 from pydantic_core import to_json
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.kit.database.query import Query
 from app.kit.database.sessions import Database
@@ -27,8 +28,15 @@ class JsonLinesResponse(StreamingResponse):
     media_type = "application/jsonl"
 
     # FastAPI reads the documented status from this signature.
-    def __init__(self, first: bytes, rest: AsyncGenerator[bytes, None], status_code: int = 200) -> None:
+    def __init__(
+        self,
+        first: bytes,
+        rest: AsyncGenerator[bytes, None],
+        status_code: int = 200,
+        longest_pause: float | None = None,
+    ) -> None:
         self._rest = rest
+        self._longest_pause = longest_pause
         super().__init__(self._chunks(first), status_code)
 
     @classmethod
@@ -39,12 +47,18 @@ class JsonLinesResponse(StreamingResponse):
 
         The request's session has ended when the body is sent. Memory stays flat however many rows there are.
         """
-        return await cls.start(_lines(database, query, batch, parameters))
+        return await cls.start(_lines(database, query, batch, parameters), database.longest_pause)
 
     @classmethod
-    async def start(cls, chunks: AsyncGenerator[bytes, None]) -> "JsonLinesResponse":
-        """Fetch the first chunk and return a response that sends it and the rest."""
-        return cls(await anext(chunks, b""), chunks)
+    async def start(
+        cls, chunks: AsyncGenerator[bytes, None], longest_pause: float | None = None
+    ) -> "JsonLinesResponse":
+        """Fetch the first chunk and return a response that sends it and the rest.
+
+        It breaks off when a client takes longer than `longest_pause` seconds to take a chunk. Give it
+        `database.longest_pause` if `chunks` come from a snapshot or a transaction, which has ended then.
+        """
+        return cls(await anext(chunks, b""), chunks, longest_pause=longest_pause)
 
     async def _chunks(self, first: bytes) -> AsyncIterator[bytes]:
         yield first
@@ -53,8 +67,15 @@ class JsonLinesResponse(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the chunks, and close their source also when the client has left before the first."""
+
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(self._longest_pause):
+                await send(message)
+                # To send to a client that has left waits for nothing, and so would not notice it.
+                await asyncio.sleep(0)
+
         async with aclosing(self._rest):
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, send_in_time)
 
 
 async def _lines(

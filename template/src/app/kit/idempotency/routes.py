@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, Header, Request, Response
+from fastapi import Depends, Header, HTTPException, Request, Response
 from pydantic import StringConstraints
 
 from app.kit.database.dependencies import CurrentDatabase, WriteSession
@@ -128,6 +128,8 @@ def _exchange_of(request: Request) -> _Exchange:
 
 async def _reserve(request: Request, session: WritingSession, key: str) -> None:
     """Reserve the key, or end the request with the response that is stored under it."""
+    if len(request.headers.getlist(_HEADER)) > 1:
+        raise HTTPException(422, f"A request has one `{_HEADER}`, and this one has several.")
     exchange = _exchange_of(request)
     operation = f"{request.method} {request.scope['route'].path}"
     reservation = Reservation(await components_of(request.scope).client_of(request), operation, key)
