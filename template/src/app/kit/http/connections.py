@@ -138,16 +138,6 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._repeats_head:
             super().on_message_begin()
 
-    def on_url(self, url: bytes) -> None:
-        """Take a part of the URL."""
-        if not self._repeats_head:
-            super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header or a trailer."""
-        if not self._repeats_head:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         """Start the request, and take what follows its body for no headers."""
         if self._repeats_head:
