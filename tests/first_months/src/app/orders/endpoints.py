@@ -24,7 +24,7 @@ async def place_order(
     placed = Order(customer=customer, pieces=order.pieces)
     session.add(placed)
     await session.flush()
-    response.headers["Location"] = f"/orders/{placed.id}"
+    response.headers["Location"] = f"{request.url.path}/{placed.id}"
     return Confirmation(id=placed.id, customer=customer, pieces=placed.pieces, greeting=settings.greeting)
 
 
