@@ -86,9 +86,9 @@ def test_everything_that_is_wrong_is_named_in_one_message(monkeypatch: pytest.Mo
     assert sorted(line.split(":")[0].strip() for line in lines[1:]) == sorted(wrong)
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "0", "-1", "soon", "1e9"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "0", "0.0000001", "-1", "soon", "1e9"])
 def test_time_that_could_not_be_kept_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    times = [name.upper() for name in KitSettings.model_fields if name.endswith("_timeout")]
+    times = [name.upper() for name in KitSettings.model_fields if name.endswith(("_timeout", "_grace"))]
     for name in times:
         monkeypatch.setenv(name, value)
     message = refusal()
@@ -122,6 +122,13 @@ def test_host_that_no_request_could_name_is_refused(monkeypatch: pytest.MonkeyPa
     message = refusal()
     assert f"  TRUSTED_HOSTS: has '{value}'" in message
     assert "Expected api.example.com" in message
+
+
+@pytest.mark.parametrize("value", [",", " ", " , ,"])
+@pytest.mark.parametrize("name", ["CORS_ORIGINS", "TRUSTED_HOSTS"])
+def test_list_of_nothing_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    assert f"  {name}: is set and names nothing." in refusal()
 
 
 def test_setting_that_is_missing_is_named_as_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,6 +214,29 @@ def test_file_that_is_no_text_leaves_the_message_to_the_check(monkeypatch: pytes
 def test_file_may_begin_with_a_mark_of_its_encoding(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("LOG_LEVEL=ERROR\n", encoding="utf-8-sig")
     assert load(KitSettings).log_level == "ERROR"
+    # Older releases of python-dotenv keep a mark that decoding leaves.
+    assert (tmp_path / ".env").read_text(KitSettings.model_config.get("env_file_encoding")) == "LOG_LEVEL=ERROR\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        ('DATABASE_URL="x\n', [1]),
+        ("LOG_LEVEL=ERROR\n\n  \n  MAIL='x\nDOCS_ENABLED=1\n", [4]),
+        ("LOG_LEVEL=ERROR\r\n\r\nsome words\r\n", [3]),
+        ('A="x" y\n# A comment.\nB=1\n=2', [1, 4]),
+    ],
+)
+def test_file_with_an_unreadable_line_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: str, lines: list[int]
+) -> None:
+    (tmp_path / ".env").write_text(content, newline="")
+    for settings in (KitSettings, MigrationSettings):
+        with pytest.raises(SystemExit) as refused:
+            load(settings)
+        _, *problems = str(refused.value.code).splitlines()
+        assert problems == [f"  .env: line {line} is no NAME=value. Is a quote not closed?" for line in lines]
+    assert not caplog.records
 
 
 def test_setting_with_parts_that_is_no_json_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,11 @@
 import os
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import TypeVar
 
+from dotenv.parser import parse_stream
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
@@ -58,7 +60,7 @@ def load(settings: type[SettingsT]) -> SettingsT:
 
 
 def _unreadable_files(settings: type[BaseSettings]) -> Iterator[str]:
-    """Say of each file with settings that is there and no text what is wrong: pydantic raises, or does without it."""
+    """Say of each file with settings that is there and cannot be read what is wrong: pydantic does without it."""
     config = settings.model_config
     named = config.get("env_file") or ()
     for file in (named,) if isinstance(named, str | os.PathLike) else named:
@@ -77,6 +79,17 @@ def _unreadable_files(settings: type[BaseSettings]) -> Iterator[str]:
         else:
             if "\0" in text:
                 yield f"{file}: has a NUL in line {text.count(chr(10), 0, text.index(chr(0))) + 1}. Save it as UTF-8."
+            else:
+                yield from _unreadable_lines(file, text)
+
+
+def _unreadable_lines(file: str | os.PathLike[str], text: str) -> Iterator[str]:
+    for binding in parse_stream(StringIO(text, newline=None)):
+        if binding.error:
+            statement = binding.original.string
+            # Empty lines before a statement are counted as its own.
+            line = binding.original.line + statement[: -len(statement.lstrip())].count("\n")
+            yield f"{file}: line {line} is no NAME=value. Is a quote not closed?"
 
 
 def _explain(kind: str, message: str) -> str:

@@ -15,7 +15,11 @@ def _split(value: object) -> object:
     """Turn `a, b` into its parts, in lower case, as browsers send them."""
     if not isinstance(value, str):
         return value
-    return tuple(part for each in value.split(",") if (part := each.strip().lower()))
+    parts = tuple(part for each in value.split(",") if (part := each.strip().lower()))
+    if value and not parts:
+        # None would mean the default, and that may be all.
+        raise ValueError("is set and names nothing. Expected one or several, separated by commas, or no such variable.")
+    return parts
 
 
 def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
@@ -47,7 +51,7 @@ class HttpSettings(BaseSettings):
     max_head_size: int = Field(default=65_536, ge=1024)
     """The largest head of a request, in bytes: the URL and the headers. A larger one is answered with 414 or 431."""
 
-    client_timeout: float = Field(default=10, gt=0, le=86_400, allow_inf_nan=False)
+    client_timeout: float = Field(default=10, ge=0.1, le=86_400, allow_inf_nan=False)
     """How long a client may stall, in seconds: for the head of a request, within a body, and while it has to read."""
 
     docs_enabled: bool = True
