@@ -6,7 +6,9 @@ from urllib.parse import urljoin
 import httpx2
 import pytest
 from fastapi import FastAPI, Request, Response
+from starlette.types import Receive, Scope, Send
 
+from app.kit.http.middleware import with_plain_root
 from app.kit.idempotency.routes import IdempotentSession
 from app.kit.routing import Router
 from kit_tests.support.application import Running, application, running
@@ -69,6 +71,42 @@ async def test_methods_and_health_are_those_of_the_path_within(client: httpx2.As
     assert response.headers["Allow"] == "GET, HEAD, POST"
     for path in ("/api/items", "/api/health/ready", "/api/docs"):
         assert (await client.head(path)).status_code == 200
+
+
+@pytest.mark.parametrize(("root", "plain"), [("/api/", "/api"), ("api", "/api"), ("api//", "/api"), ("/", "")])
+async def test_root_path_of_any_spelling_is_the_plain_one(service: Running, root: str, plain: str) -> None:
+    async def as_uvicorn(scope: Scope, receive: Receive, send: Send) -> None:
+        path = {"path": root + scope["path"], "raw_path": root.encode() + scope["raw_path"]}
+        await service.asgi({**scope, **path, "root_path": root}, receive, send)
+
+    transport = httpx2.ASGITransport(as_uvicorn)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        created = await client.post("/parcels?name=a")
+        assert created.headers["Location"] == f"{plain}/parcels/a"
+        assert (await client.get("/parcels/a")).json() == "a"
+        assert (await client.get("/items/")).headers["Location"] == f"http://test{plain}/items"
+        assert f"'{plain}/openapi.json'" in (await client.get("/docs")).text
+        servers = (await client.get("/openapi.json")).json().get("servers")
+        assert servers == ([{"url": plain}] if plain else None)
+        for path in ("/health/live", "/metrics"):
+            assert (await client.get(path)).status_code == 200
+        assert (await client.get("//items")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("root", "path", "within"),
+    [
+        ("", "//items", "//items"),
+        ("/api", "/api//items", "/api//items"),
+        ("/api/", "/api/items", "/api/items"),
+        ("/api/", "/api//%2Fitems", "/api/%2Fitems"),
+        ("/api/", "/other", "/other"),
+        ("/", "/items", "/items"),
+    ],
+)
+def test_both_paths_of_a_request_follow_the_root_path(root: str, path: str, within: str) -> None:
+    scope = with_plain_root({"root_path": root, "path": path, "raw_path": path.encode()})
+    assert (scope["path"], scope["raw_path"]) == (within, within.encode())
 
 
 async def test_service_can_be_mounted_in_another_application(make_settings: MakeSettings) -> None:

@@ -84,7 +84,7 @@ def _unreadable_files(settings: type[BaseSettings]) -> Iterator[str]:
 
 
 def _unreadable_lines(file: str | os.PathLike[str], text: str) -> Iterator[str]:
-    for binding in parse_stream(StringIO(text, newline=None)):
+    for binding in parse_stream(StringIO(text)):
         if binding.error:
             statement = binding.original.string
             # Empty lines before a statement are counted as its own.

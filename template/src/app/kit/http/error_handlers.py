@@ -26,6 +26,9 @@ from app.kit.http.routing import route_for
 MAX_ERRORS: Final = 20
 """How many of the fields that are refused a response names: a large body can be wrong in many thousand places."""
 
+# relies on: FastAPI's text, with status 400, where it cannot read a body. Its cause is what the parser raised.
+_UNREADABLE: Final = "There was an error parsing the body"
+
 _METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 log = structlog.get_logger()
@@ -68,11 +71,28 @@ def _http_exception(error: HTTPException, scope: Scope) -> Response:
         return Response(status_code=status, headers=error.headers)
     if isinstance(error, ProblemError):
         return problem_with(error.extra, status, error.detail, kind=error.kind, headers=error.headers)
+    if error.detail == _UNREADABLE and (reason := _reason_why_no_json(error.__cause__)):
+        message = f"Invalid JSON: {reason}"
+        invalid = {"loc": ["body"], "msg": message, "type": "json_invalid"}
+        return problem(422, f"body: {message}", kind="validation", errors=[invalid])
     headers = error.headers
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers = {"Allow": ", ".join(_allowed_methods(scope))}
     detail, members = _detail_and_members(error.detail, status)
     return problem_with(members, status, detail, headers=headers)
+
+
+def _reason_why_no_json(cause: BaseException | None) -> str | None:
+    """Say what Python's parser could not read, where its error is none of JSON; None if something else failed."""
+    match cause:
+        case UnicodeDecodeError():
+            return f"Bytes that are not UTF-8 at byte {cause.start + 1}"
+        case RecursionError():
+            return "Nested too deeply"
+        case ValueError():
+            return "A number of too many digits"
+        case _:
+            return None
 
 
 def _detail_and_members(detail: Any, status: int) -> tuple[str, Mapping[str, Any]]:

@@ -32,6 +32,22 @@ def path_within(scope: Scope) -> str:
     return path.removeprefix(scope.get("root_path", ""))
 
 
+def with_plain_root(scope: Scope) -> Scope:
+    """Return the scope with a root path as ASGI has it, such as `/api`, where a setting says `/api/`, `api` or `/`."""
+    root: str = scope.get("root_path", "")
+    if not root or (root.startswith("/") and not root.endswith("/")):
+        return scope
+    inner = root.strip("/")
+    plain = f"/{inner}" if inner else ""
+    path, raw = scope["path"], scope.get("raw_path")
+    scope = {**scope, "root_path": plain}
+    if path.startswith(root):
+        scope["path"] = f"{plain}/{path.removeprefix(root).removeprefix('/')}"
+    if raw is not None and raw.startswith(root.encode()):
+        scope["raw_path"] = b"%b/%b" % (plain.encode(), raw.removeprefix(root.encode()).removeprefix(b"/"))
+    return scope
+
+
 class Bypass:
     """Further middleware, the outermost first, that requests for `OPERATIONS_PATHS` do not pass."""
 
@@ -73,6 +89,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
 
+        scope = with_plain_root(scope)
         request_id = begin_request(scope["headers"])
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
