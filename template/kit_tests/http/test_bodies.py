@@ -1,11 +1,16 @@
 """Input that is hostile, broken or too large: refused with a reason, and never a 500."""
 
 from collections.abc import AsyncIterator
+from typing import Annotated, Literal
 
 import httpx2
 import pytest
-from fastapi import HTTPException
+from fastapi import HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BeforeValidator, PositiveInt, TypeAdapter, ValidationError
 
+from app.kit.http.error_handlers import response_to
+from app.kit.http.validation import MAX_ERRORS, first_errors
 from kit_tests.support.application import Running, exchange
 from kit_tests.support.problems import assert_problem
 
@@ -119,6 +124,44 @@ async def test_body_that_is_no_json_is_named_so(service: Running, path: str, bod
     assert refused["detail"] == f"body: Invalid JSON: {reason}"
     (error,) = refused["errors"]
     assert error == {"loc": ["body"], "msg": refused["detail"].removeprefix("body: "), "type": "json_invalid"}
+
+
+async def test_no_more_errors_are_made_than_are_shown(service: Running) -> None:
+    made = []
+
+    @service.app.exception_handler(RequestValidationError)
+    async def handle(_request: Request, error: RequestValidationError) -> Response:
+        made.append(len(error.errors()))
+        response = response_to(error, {})
+        assert response is not None
+        return response
+
+    unknown = {"name": "x"} | {f"field {n}": n for n in range(1_000)}
+    refused = assert_problem(await service.client.post("/items", json=unknown), 422, kind="validation")
+    assert made == [MAX_ERRORS]
+    assert refused["errors"] == [
+        {"loc": ["body", f"field {n}"], "msg": "Extra inputs are not permitted", "type": "extra_forbidden"}
+        for n in range(MAX_ERRORS)
+    ]
+
+
+@pytest.mark.parametrize("key", ["k", '"}],[{\\', "é🔑\n\0", "k" * 10_000, 7])
+def test_first_of_many_errors_are_those_of_pydantic(key: str | int) -> None:
+    def refuse(value: object) -> int:
+        raise ValueError(f"{value!r} is refused: {{}}")
+
+    wrong = [{key: value} for value in ("\ud800", "x", -1, None, float("nan"), [1])]
+    for kind in (PositiveInt, Annotated[int, BeforeValidator(refuse)], Literal["a", '"'], int | bool):
+        adapter: TypeAdapter[object] = TypeAdapter(list[dict[str | int, kind]])  # type: ignore[valid-type]
+        for values in (wrong[1:3], [*wrong[1:], *wrong * 9]):
+            with pytest.raises(ValidationError) as refused:
+                adapter.validate_python(values)
+            shown = [
+                {name: value for name, value in error.items() if name not in {"input", "ctx"}}
+                for error in refused.value.errors(include_url=False)[:MAX_ERRORS]
+            ]
+            found = [{name: error[name] for name in ("type", "loc", "msg")} for error in first_errors(refused.value)]
+            assert [{**error, "loc": tuple(error["loc"])} for error in found] == shown
 
 
 async def test_refusal_of_an_endpoint_is_taken_for_no_broken_body(service: Running) -> None:

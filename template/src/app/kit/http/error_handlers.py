@@ -22,9 +22,7 @@ from app.kit.database.pagination import InvalidCursorError
 from app.kit.http.problems import MEMBERS, RETRY_AFTER_SECONDS, ProblemError, problem, problem_with
 from app.kit.http.retries import repeat_if_allowed
 from app.kit.http.routing import route_for
-
-MAX_ERRORS: Final = 20
-"""How many of the fields that are refused a response names: a large body can be wrong in many thousand places."""
+from app.kit.http.validation import MAX_ERRORS, bound_errors
 
 # relies on: FastAPI's text, with status 400, where it cannot read a body. Its cause is what the parser raised.
 _UNREADABLE: Final = "There was an error parsing the body"
@@ -161,6 +159,7 @@ async def _not_found(_scope: Scope, _receive: Receive, _send: Send) -> None:
 
 def install_error_handlers(app: FastAPI) -> None:
     """Turn the errors that are no bugs into problem responses; `RequestMiddleware` handles the others."""
+    bound_errors()
     # Starlette raises this for a request only; a WebSocket that no endpoint serves it refuses with 403.
     app.router.default = _not_found
     for kind in (
