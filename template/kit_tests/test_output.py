@@ -88,6 +88,12 @@ def test_reader_that_goes_while_lines_wait_is_no_error() -> None:
         assert b"lines of the log are lost" in os.read(reading, 1000)
 
 
+def test_output_that_was_closed_at_the_start_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = StandardOutput()
+    monkeypatch.setattr("sys.stdout", None)
+    assert output.write(LINE) == len(LINE)
+
+
 def test_text_that_cannot_be_encoded_is_written_all_the_same() -> None:
     output = StandardOutput()
     with pipe() as reading:
