@@ -20,7 +20,7 @@ JSON = {"Content-Type": "application/json"}
 async def test_every_error_is_a_problem_in_the_same_form(client: httpx2.AsyncClient) -> None:
     made = (await client.post("/items", json={"name": "taken"})).json()["id"]
 
-    assert_problem(await client.post("/items", content=b"\xff", headers=JSON), 400)
+    assert_problem(await client.post("/items", content=b"\xff", headers=JSON), 422, kind="validation")
     assert_problem(await client.get("/nowhere"), 404)
     assert_problem(await client.get("/items/999"), 404)
     assert_problem(await client.put("/items"), 405)
