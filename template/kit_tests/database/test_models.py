@@ -224,6 +224,26 @@ def test_versioned_model_with_another_version_is_refused(own: dict[str, Any]) ->
         type("Other", (Versioned, LocalBase), body)
 
 
+@pytest.mark.parametrize(("revised", "own_table"), [(False, False), (True, False), (True, True)])
+def test_version_that_a_table_would_not_guard_is_refused(*, revised: bool, own_table: bool) -> None:
+    class LocalBase(DeclarativeBase):
+        pass
+
+    class Animal(LocalBase):
+        __tablename__ = "animal"
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        kind: Mapped[str] = mapped_column()
+        revision: Mapped[int] = mapped_column()
+        __mapper_args__ = {"polymorphic_on": kind, "version_id_col": revision if revised else None}
+
+    body: dict[str, Any] = {"__mapper_args__": {"polymorphic_identity": "dog"}}
+    if own_table:
+        body |= {"__tablename__": "dog", "id": mapped_column(ForeignKey("animal.id"), primary_key=True)}
+    with pytest.raises(TypeError, match=r"^Dog is `Versioned`, but Animal, whose table it inherits, is not"):
+        type("Dog", (Versioned, Animal), body)
+
+
 class NameOf(NamedTuple):
     """What is read before a change."""
 
