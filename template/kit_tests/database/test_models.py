@@ -330,6 +330,7 @@ def test_names_that_differ_are_taken() -> None:
     )
     table(metadata, CheckConstraint("name > ''", name="filled"), name="other")
     table(metadata, Index(None, "email", "name"), Index(None, "name", "email"), name="third")
+    table(metadata, Index("i" * 62 + "1", "name"), Index("i" * 62 + "2", "email"), name="fourth")
     check_names(metadata)
 
 
