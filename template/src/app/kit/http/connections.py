@@ -75,8 +75,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self.url = b""
         self._in_body = False
         self._refused = False
-        self._body_is_lost = False
-        """Whether the parser leaves out the body, because it takes it for another protocol."""
         self._head_ends: int | None = None
         self._repeats_head = False
         self._closed_since: float | None = None
@@ -146,7 +144,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_body = True
         self._got_on = True
         super().on_headers_complete()
-        self._body_is_lost = self.parser.should_upgrade() and not self._should_upgrade()
         # The request has the list itself. A trailer could be a header that a proxy has removed.
         self.headers = [*self.headers]
         if self.cycle is not None:
@@ -158,8 +155,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End the body, unless it is still to come."""
-        if self._body_is_lost and self._framing():
+        """End the body, unless the parser has left it out, because it takes it for another protocol."""
+        if self.parser.should_upgrade() and not self._should_upgrade() and self._framing():
             return
         self._in_body = False
         super().on_message_complete()
@@ -179,7 +176,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def _without_upgrade(self) -> bytes:
         """Return a head after which the parser takes the body for one, or nothing if there is none."""
         framing = self._framing()
-        self._body_is_lost = False
         self._repeats_head = bool(framing)
         return b"POST / HTTP/%b\r\n%b\r\n" % (self.scope["http_version"].encode(), framing) if framing else b""
 
