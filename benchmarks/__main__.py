@@ -64,7 +64,7 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; or all")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often everything is measured")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how often everything is measured")
     parser.add_argument("--seconds", type=int, default=2, metavar="S", help="how long each measurement takes at least")
     parser.add_argument("--quick", action="store_true", help="two rounds of one second, to see that everything works")
     parser.add_argument("--list", action="store_true", help="print the names of the contenders, and of the workloads")

@@ -26,11 +26,13 @@ class Export(NamedTuple):
         rows_per_second: How fast they came.
         missing: How many rows did not come.
         growth: Megabytes of memory above the idle worker's, at the highest.
+        processor_us: Microseconds of the contender's processor time for each row.
     """
 
     rows_per_second: float
     missing: int
     growth: float
+    processor_us: float
 
 
 def read_export(served: Served, rows: int) -> Export:
@@ -39,10 +41,10 @@ def read_export(served: Served, rows: int) -> Export:
         served.live.call("GET", f"{served.contender.prefix}/heroes/{hero}")
     idle = served.memory()
     with _highest_memory(served) as highest:
-        began = time.perf_counter()
+        began, before = time.perf_counter(), served.processor_seconds()
         received = _count_lines(served)
-        seconds = time.perf_counter() - began
-    return Export(received / seconds, rows - received, max(highest) - idle)
+        seconds, processor_seconds = time.perf_counter() - began, served.processor_seconds() - before
+    return Export(received / seconds, rows - received, max(highest) - idle, processor_seconds / rows * 1e6)
 
 
 def _count_lines(served: Served) -> int:

@@ -1,7 +1,8 @@
-"""The plot: a panel for each workload, a bar for each contender."""
+"""The plot: a read and a write, with a bar for each of the contenders that a reader compares."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import matplotlib as mpl
 from matplotlib import pyplot as plt
 from matplotlib.patches import Patch
 
-from benchmarks.contenders import WORKLOADS
+from benchmarks.handwritten import REFERENCE
 from benchmarks.results import Results
+from benchmarks.targets import DEFAULT
 from benchmarks.workloads import TITLES
 
 # Colours of Okabe and Ito, which people with any kind of colour vision tell apart.
@@ -23,35 +25,37 @@ _LEGEND = {
     "peer": "other generators",
 }
 _INVALID = "invalid"
-_COLUMNS = 3
+
+_CONTENDERS = (REFERENCE, DEFAULT, "s3rius", "fullstack", "article")
+_WORKLOADS = ("get", "post")
+"""Who and what is drawn; the tables have the others."""
 
 
 def plot(results: Results, file: Path) -> None:
     """Draw the ratios to the reference, with the lowest and the highest of the rounds."""
     mpl.use("agg")
-    workloads = [workload for workload in WORKLOADS if results.connections(workload)]
-    columns = min(_COLUMNS, len(workloads))
-    lines = -(-len(workloads) // columns)
-    names = list(results.contenders)
-    size = (2.4 + 3.6 * columns, lines * (0.9 + 0.24 * len(names)) + 0.6)
-    figure, panels = plt.subplots(lines, columns, figsize=size, sharey=True, squeeze=False, layout="constrained")
-    for panel, workload in zip(panels.flat, workloads, strict=False):
-        _panel(panel, results, workload)
-    for unused in list(panels.flat)[len(workloads) :]:
-        unused.set_visible(False)
+    workloads = [workload for workload in _WORKLOADS if results.connections(workload)]
+    names = [name for name in _CONTENDERS if name in results.contenders]
+    if not workloads:
+        return
+    size = (2.4 + 3.6 * len(workloads), 1.5 + 0.3 * len(names))
+    figure, panels = plt.subplots(1, len(workloads), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for panel, workload in zip(panels.flat, workloads, strict=True):
+        _panel(panel, results, workload, names)
     panels.flat[0].set_yticks(range(len(names)), names)
     panels.flat[0].invert_yaxis()
     figure.suptitle(f"Throughput as a ratio to {results.reference}: median of the rounds, lowest to highest")
-    kinds = {kind for kind, _ in results.contenders.values()}
+    kinds = {results.contenders[name][0] for name in names}
     handles = [Patch(color=colour, label=_LEGEND[kind]) for kind, colour in _COLOURS.items() if kind in kinds]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
     figure.savefig(file, dpi=120)
     plt.close(figure)
 
 
-def _panel(panel: Any, results: Results, workload: str) -> None:
+def _panel(panel: Any, results: Results, workload: str, names: Sequence[str]) -> None:
     connections = results.usual_connections(workload)
-    for row, (name, (kind, _)) in enumerate(results.contenders.items()):
+    for row, name in enumerate(names):
+        kind, _ = results.contenders[name]
         ratio = results.ratio(name, workload, connections)
         if results.errors(name, workload, connections):
             panel.annotate(_INVALID, (0, row), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8)

@@ -27,7 +27,7 @@ class Measurement:
         per_second: Answers, or rows of an export, in a second.
         p50_ms: The median of the latencies in milliseconds; none for an export.
         p99_ms: The latency that one of a hundred requests exceeds, in milliseconds; none for an export.
-        processor_us: Microseconds of processor time that the contender took for an answer; none for an export.
+        processor_us: Microseconds of processor time that the contender took for an answer, or for a row of an export.
         errors: Requests that were refused or got no answer, or rows that did not come.
         growth: Megabytes of memory that an export took at the highest.
     """

@@ -114,6 +114,7 @@ def _exports(plan: Plan, number: int, arena: Arena, results: Results, progress: 
                 per_second=export.rows_per_second,
                 errors=export.missing,
                 growth=export.growth,
+                processor_us=export.processor_us,
             )
         )
         progress.show(contender.name, TITLES[EXPORT], results.measurements[-1])

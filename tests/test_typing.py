@@ -21,7 +21,7 @@ from typing import NamedTuple
 from sqlalchemy import insert, select
 
 from app.heroes.models import Hero
-from app.heroes.queries import BY_ID, CREATE, FIND, LIST, HeroRow
+from app.heroes.queries import BY_ID, CHANGE, CREATE, FIND, LIST, HeroRow
 from app.heroes.repository import HeroRepository
 from app.heroes.schemas import HeroCreate
 from app.kit.database.bulk import insert_many
@@ -81,6 +81,16 @@ MISTAKES = {
         "    return await change_row(session, Hero, hero, {})\n",
         "arg-type",
     ),
+    "change of what is found in a reading session": (
+        "async def change(session: ReadSession) -> HeroRow:\n    return (await CHANGE.row(session, {}, id=1)).row\n",
+        "arg-type",
+    ),
+    "misspelt column of a changed row": (
+        "async def change(database: CurrentDatabase) -> int:\n"
+        "    hero, is_changed = await CHANGE.row(database, {}, id=1)\n"
+        "    return hero.verison if is_changed else 0\n",
+        "attr-defined",
+    ),
     "command in a reading session": (
         "async def add(session: ReadSession) -> HeroRow:\n    return await CREATE.one(session)\n",
         "arg-type",
@@ -123,8 +133,10 @@ async def write(database: CurrentDatabase, session: WriteSession, team: Team) ->
     hero = await CREATE.one(session, name="Deadpond")
     changed: HeroRow = await change_row(database, Hero, hero, {"age": 1})
     await TeamRepository(session).add(team)
-    await HeroRepository(session).delete(changed)
-    await HeroRepository(database).delete(changed)
+    found: HeroRow = (await CHANGE.row(session, {"age": 2}, versions=[changed.version], id=hero.id)).row
+    await HeroRepository(session).delete(found.id, None)
+    await HeroRepository(database).delete(found.id, {found.version})
+    await insert_many(database, Hero, [{"name": found.name}])
     return await insert_many(session, Hero, [{"name": changed.name}])
 """
 

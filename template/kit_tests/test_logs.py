@@ -4,7 +4,10 @@ import asyncio
 import json
 import logging
 import warnings
+from collections.abc import MutableMapping
 from contextlib import redirect_stdout
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum, StrEnum
 from io import StringIO
 from typing import Any, Literal
 
@@ -189,15 +192,117 @@ async def test_second_connection_is_one_line_for_each_pair_of_places(make_settin
     assert line["request_id"]
 
 
+async def test_request_line_has_what_its_endpoint_has_bound(make_settings: MakeSettings) -> None:
+    with captured_output() as output:
+        app = application(make_settings(log_level="INFO"))
+
+        @app.get("/probe/{name}")
+        async def probe(name: str) -> None:
+            structlog.contextvars.bind_contextvars(tenant=name)
+
+        async with running(app) as service:
+            await service.client.get("/probe/first")
+            await service.client.get("/items")
+    first, second = log_lines(output)
+    assert first["tenant"] == "first"
+    assert "tenant" not in second
+
+
+async def test_added_processors_see_the_line_of_a_request(make_settings: MakeSettings) -> None:
+    def shorten(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {"event": event["event"], "seen": sorted(event)}
+
+    with captured_output() as output:
+        app = application(make_settings(log_level="INFO"))
+        async with running(app) as service:
+            *chain, rendering = structlog.get_config()["processors"]
+            structlog.configure(processors=[*chain, shorten, rendering])
+            await service.client.get("/items")
+    names = ["duration_ms", "event", "level", "method", "path", "request_id", "status", "timestamp"]
+    assert log_lines(output) == [{"event": "request", "seen": names}]
+
+
+class Colour(IntEnum):
+    RED = 1
+
+
+class Name(StrEnum):
+    FIRST = "first"
+
+
+class Described:
+    def __structlog__(self) -> object:
+        return {"described": True}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "é\u2028\x85\n\x00\ud800",
+        b"bytes",
+        Colour.RED,
+        Name.FIRST,
+        10**40,
+        -0.0,
+        float("nan"),
+        float("-inf"),
+        True,
+        None,
+        {"a": {1: [None, (2, {3})]}, None: 4, True: 5},
+        timedelta(seconds=1),
+        Described(),
+        ValueError("é"),
+    ],
+)
+def test_line_is_what_structlog_makes_of_an_event(value: object) -> None:
+    with captured_output() as output:
+        configure_logging(LogSettings(log_level="INFO"))
+        structlog.get_logger().info("something", value=value)
+    line = output.getvalue()
+    timestamp = json.loads(line)["timestamp"]
+    event = {"value": value, "event": "something", "level": "info", "timestamp": timestamp}
+    assert line == f"{structlog.processors.JSONRenderer()(None, 'info', event)!s}\n"
+    assert line.isascii()
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.000002, 0.5, 0.999999])
+def test_time_of_a_line_is_that_of_the_clock(monkeypatch: pytest.MonkeyPatch, fraction: float) -> None:
+    moments = [1_790_000_000 + seconds + fraction for seconds in (0, 0, 1, 86_400, -86_400)]
+    with captured_output() as output:
+        configure_logging(LogSettings(log_level="INFO"))
+        with monkeypatch.context() as patch:
+            for moment in moments:
+                patch.setattr("time.time", lambda moment=moment: moment)
+                structlog.get_logger().info("something")
+    texts = [line["timestamp"] for line in log_lines(output)]
+    assert {len(text) for text in texts} == {len("2026-09-21T13:33:20.000000Z")}
+    for text, moment in zip(texts, moments, strict=True):
+        assert abs(datetime.fromisoformat(text) - datetime.fromtimestamp(moment, UTC)) <= timedelta(microseconds=1)
+
+
 class Unreadable:
     def __repr__(self) -> str:
         raise RuntimeError("a bug")
+
+
+class UnreadableText(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise RuntimeError("a bug")
+
+    __repr__ = __str__
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_value_that_cannot_be_shown_fails_nobody(log_format: Literal["json", "console"]) -> None:
     circle: list[object] = []
     circle.append(circle)
+    with captured_output() as output:
+        configure_logging(LogSettings(log_level="INFO", log_format=log_format))
+        structlog.get_logger().info("number", value=10**5000, status=Colour.RED, name="kept")
+        structlog.get_logger().info("text", value=UnreadableText("text"), other=Unreadable(), name="kept")
+    assert output.getvalue().count("kept") == 2
     with captured_output() as output:
         configure_logging(LogSettings(log_level="INFO", log_format=log_format))
         structlog.get_logger().info("first", value=Unreadable(), name="kept")

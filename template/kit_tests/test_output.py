@@ -1,9 +1,11 @@
 """The log's way out: a reader that is gone, slow or stuck changes no response, and holds nothing up."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from threading import Thread
 from time import perf_counter
 
 import pytest
@@ -107,6 +109,37 @@ def test_what_was_printed_comes_before() -> None:
         print("first")  # noqa: T201
         output.write("second\n")
         assert os.read(reading, 100) == b"first\nsecond\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a pipe that is ready may have less room")
+def test_line_waits_for_nobody_after_what_was_printed() -> None:
+    output = StandardOutput()
+    text = "p" * 3000
+    with pipe() as reading:
+        size = 0
+        with pytest.raises(BlockingIOError):
+            os.set_blocking(sys.stdout.fileno(), False)
+            while True:
+                size += os.write(sys.stdout.fileno(), b"x" * 4096)
+        os.set_blocking(sys.stdout.fileno(), True)
+        # Room for what was printed, and for nothing else.
+        all_of(reading, 4096)
+        sys.stdout.write(text)
+        writing = Thread(target=output.write, args=(text + "\n",), daemon=True)
+        writing.start()
+        writing.join(5)
+        assert not writing.is_alive()
+        assert all_of(reading, size - 4096 + 2 * len(text) + 1).endswith(f"x{text}{text}\n")
+
+
+def test_text_without_an_end_of_line_is_ended_by_the_next() -> None:
+    output = StandardOutput()
+    with pipe() as reading:
+        output.write("")
+        output.write("first")
+        output.write("second\n")
+        output.write("third\n")
+        assert os.read(reading, 100) == b"first\nsecond\nthird\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

@@ -38,15 +38,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     minutes, seed = metafunc.config.option.faults_minutes, metafunc.config.option.faults_seed
     cases = []
-    for service in services():
-        possible = [name for name, fault in FAULTS.items() if _can_happen(fault, service, short=not minutes)]
-        chance = random.Random(f"{seed} {service}")  # noqa: S311 - to be repeatable is the point
+    served = [(service, is_prepared) for is_prepared in (True, False) for service in services()]
+    for service, is_prepared in served:
+        possible = [
+            name
+            for name, fault in FAULTS.items()
+            if _can_happen(fault, service, short=not minutes)
+            and (is_prepared or minutes or (service.pool == "queue" and fault.pooled))
+        ]
+        chance = random.Random(f"{seed} {service} {is_prepared}")  # noqa: S311 - to be repeatable is the point
         happening = possible
         if minutes:
-            happening = chance.choices(possible, k=round(minutes * 60 / SECONDS_EACH / len(services())))
+            happening = chance.choices(possible, k=round(minutes * 60 / SECONDS_EACH / len(served)))
         # In the name of a test the first part is the service, by which tests are shared out among processes.
+        name_of_service = service.group.replace("-", "_") + ("" if is_prepared else "_unprepared")
         cases += [
-            pytest.param(service, name, chance.getrandbits(32), id=f"{service.group.replace('-', '_')}-{number} {name}")
+            pytest.param((service, is_prepared), name, chance.getrandbits(32), id=f"{name_of_service}-{number} {name}")
             for number, name in enumerate(happening, 1)
         ]
     metafunc.parametrize(("stack", "fault", "seed"), cases, indirect=["stack"], scope="session")
@@ -65,7 +72,9 @@ def stack(
     environments: Environments,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    if request.param.pool == "pgbouncer" and find_pgbouncer() is None and "CI" not in os.environ:
+    service, is_prepared = request.param
+    if service.pool == "pgbouncer" and find_pgbouncer() is None and "CI" not in os.environ:
         pytest.skip("PgBouncer is missing: install it, or name it in PGBOUNCER")
-    with stack_of(request.param, template, environments, tmp_path_factory.mktemp("faults")) as stack:
+    settings = {"DATABASE_PREPARED_QUERIES": is_prepared}
+    with stack_of(service, template, environments, tmp_path_factory.mktemp("faults"), settings) as stack:
         yield stack

@@ -10,9 +10,10 @@ import sqlite3
 import ssl
 import threading
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -79,8 +80,15 @@ _BANK = ROOT / "tests" / "faults" / "bank"
 class Stack:
     """A service at work, and what a fault can be done to."""
 
-    def __init__(self, combination: Combination, service: Service, work: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        combination: Combination,
+        service: Service,
+        work: asyncio.AbstractEventLoop,
+        settings: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
         self.combination = combination
+        self.settings = settings
         self.service = service
         self.database: Postgres | Path
         self.network: Link | None = None
@@ -190,7 +198,7 @@ class Stack:
             assert self.network is not None
             url = f"postgresql://postgres:{quote(PASSWORD, safe='')}@127.0.0.1:{self.network.port}/service"
             values = {**TIMEOUTS, **LIMITS[self.combination.pool]}
-        return {"DATABASE_URL": url, **{name: str(value) for name, value in values.items()}}
+        return {"DATABASE_URL": url, **{name: str(value) for name, value in {**values, **self.settings}.items()}}
 
     def migrate(self) -> None:
         """Bring the database to the newest revision."""
@@ -203,12 +211,18 @@ class Stack:
 
 
 @contextmanager
-def stack_of(combination: Combination, template: Template, environments: Environments, folder: Path) -> Iterator[Stack]:
+def stack_of(
+    combination: Combination,
+    template: Template,
+    environments: Environments,
+    folder: Path,
+    settings: Mapping[str, object] = MappingProxyType({}),
+) -> Iterator[Stack]:
     """Make a service that has accounts as well as heroes, with all that it needs, and serve it."""
     with ExitStack() as parts:
         service = parts.enter_context(installed(template, environments, folder / "service", combination.answers))
         open_a_bank(service.folder, postgres=combination.uses_postgres)
-        stack = Stack(combination, service, parts.enter_context(_loop_in_a_thread()))
+        stack = Stack(combination, service, parts.enter_context(_loop_in_a_thread()), settings)
         if combination.uses_postgres:
             unpack_devtools(folder)
             stack.database = parts.enter_context(own_postgres(importlib.import_module("devtools.postgres")))

@@ -40,6 +40,7 @@ def test_fault(stack: Stack, fault: str, seed: int, form: str, record_property: 
     ledger = clients.ledger
     row = {
         "service": stack.combination.group,
+        "prepared": "yes" if stack.settings["DATABASE_PREPARED_QUERIES"] else "no",
         "fault": fault,
         "requests": ledger.statuses.total(),
         **{outcome.value: ledger.outcomes[outcome] for outcome in Outcome},

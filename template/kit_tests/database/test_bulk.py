@@ -176,9 +176,40 @@ async def test_what_is_no_column_is_refused_by_its_name(database: Database, mode
 
 async def test_no_rows_are_no_statement(database: Database) -> None:
     async with database.transaction() as session:
-        with statements_seen(about="INSERT") as statements:
+        with statements_seen(about=" ") as statements:
             assert await insert_many(session, Parcel, []) == 0
-    assert not statements
+    with statements_seen(about=" ") as alone:
+        assert await insert_many(database, Parcel, []) == 0
+    assert not [*statements, *alone]
+
+
+async def test_database_stores_many_rows_by_themselves(database: Database) -> None:
+    for lap in range(3):
+        rows: list[dict[str, Any]] = [FULL | {"label": f"full {lap}"}, EMPTY | {"label": f"empty {lap}"}]
+        assert await insert_many(database, Parcel, rows) == 2
+        parcels = (await stored(database, Parcel))[-2:]
+        assert [{name: getattr(parcel, name) for name in FULL} for parcel in parcels] == rows
+        assert [parcel.attempts for parcel in parcels] == [7, 7]
+    # Fewer columns are another statement, and so are the same in another order.
+    for number, label in ((1, "a"), (None, "b")):
+        assert await insert_many(database, Parcel, [{"number": number, "label": label}]) == 1
+    assert await insert_many(database, Parcel, [{"label": "c", "number": 3}]) == 1
+    labels = [(parcel.label, parcel.number) for parcel in (await stored(database, Parcel))[-3:]]
+    assert labels == [("a", 1), ("b", None), ("c", 3)]
+
+
+async def test_database_stores_rows_that_are_special_all_or_none(database: Database) -> None:
+    assert await insert_many(database, Ticket, [{"name": "a"}, {"name": "b"}]) == 2
+    tickets = await stored(database, Ticket)
+    assert len({ticket.number for ticket in tickets}) == 2
+    with pytest.raises(IntegrityError):
+        await insert_many(database, Ticket, [{"name": "c", "number": n} for n in (0, tickets[0].number)])
+    with pytest.raises(IntegrityError):
+        await insert_many(database, Van, [{"name": name} for name in ("c", None)])
+    assert await stored(database, Van) == []
+    assert len(await stored(database, Ticket)) == 2
+    assert await insert_many(database, Van, [{"name": "c"}, {"name": "d"}]) == 2
+    assert [(van.name, van.kind) for van in await stored(database, Van)] == [("c", "van"), ("d", "van")]
 
 
 async def test_one_row_that_is_refused_keeps_out_all(database: Database) -> None:
@@ -186,6 +217,9 @@ async def test_one_row_that_is_refused_keeps_out_all(database: Database) -> None
     with pytest.raises(IntegrityError):
         async with database.transaction() as session:
             await insert_many(session, Parcel, [*rows, rows[0]])
+    for _ in range(2):
+        with pytest.raises(IntegrityError):
+            await insert_many(database, Parcel, [*rows, rows[0]])
     assert await stored(database, Parcel) == []
 
 

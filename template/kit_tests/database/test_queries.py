@@ -36,7 +36,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import Text as TextType
 from sqlalchemy.engine import Dialect
-from sqlalchemy.ext.asyncio import AsyncResult
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncResult
 from sqlalchemy.orm import Bundle, DeclarativeBase, Mapped, aliased, mapped_column, relationship
 from sqlalchemy.sql.selectable import TypedReturnsRows
 from sqlalchemy.types import TypeDecorator
@@ -277,13 +277,13 @@ async def test_batches_that_are_left_early_close_their_cursor(
     await insert_items(database, *"abcde")
     results = []
     async with database.snapshot() as snapshot:
-        stream = snapshot.stream
+        stream = AsyncConnection.stream
 
         async def noted(*arguments: Any) -> AsyncResult[*tuple[Any, ...]]:
             results.append(await stream(*arguments))
             return results[-1]
 
-        monkeypatch.setattr(snapshot, "stream", noted)
+        monkeypatch.setattr(AsyncConnection, "stream", noted)
         async with aclosing(IN_ORDER.batches(snapshot, 2)) as batches:
             await anext(batches)
             assert [result.closed for result in results] == [False]

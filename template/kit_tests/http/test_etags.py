@@ -2,14 +2,35 @@
 
 import asyncio
 from contextlib import nullcontext
+from typing import NamedTuple
 
 import httpx2
 import pytest
 from fastapi import HTTPException
+from sqlalchemy import bindparam, select
 
-from app.kit.http.etags import IfNoneMatch, require_modified
+from app.kit.database.change import Change
+from app.kit.database.dependencies import CurrentDatabase
+from app.kit.database.failures import VersionMismatchError
+from app.kit.database.query import Query
+from app.kit.http.etags import IfMatch, IfNoneMatch, require_modified, versions_in
 from kit_tests.support.application import Running
+from kit_tests.support.items import Item
 from kit_tests.support.problems import assert_problem
+
+
+class ItemState(NamedTuple):
+    """What a change needs to know of an item."""
+
+    id: int
+    total: int
+    version: int
+
+
+CHANGE = Change(
+    Item,
+    Query(ItemState, select(Item.id, Item.count.label("total"), Item.version).where(Item.id == bindparam("id"))),
+)
 
 
 async def make_item(client: httpx2.AsyncClient) -> str:
@@ -48,6 +69,56 @@ async def test_lines_of_the_header_are_one_list(client: httpx2.AsyncClient, line
     item = await make_item(client)
     headers = [("If-Match", line) for line in lines]
     assert (await client.patch(item, json={"count": 5}, headers=headers)).status_code == status
+
+
+MANY_DIGITS = "9" * 5_000
+
+REFUSED = [
+    *[['"2"'], ['"0", "2"'], ["1"], ['W/"1"'], ['w/"1"'], [""], ['"'], ['""'], ['"1'], ['"01"'], ['"1 "'], ['"*"']],
+    *[["\xe9"], ["*, 1"], ['*, "2"'], ["*", "*"], ['W/"1", "2"'], ['W/"2"'], [f'"{2**63}"'], [f'"{MANY_DIGITS}"']],
+    *[['"0"', '"2"'], ['"0', '1"'], ["*", '"0"'], ['"\u0661"'.encode().decode("latin-1")], ['"-1"', '"+1"', '"1.0"']],
+]
+MATCHED = [
+    *[[], ["*"], [" * "], ['"1"'], [' "1" '], ['"0","1"'], ['"0"', '"1"'], ['W/"1"', '"1"'], [', "1",']],
+    ['"a,b", "1"'],
+]
+
+
+async def test_change_of_what_a_query_finds_says_the_same(service: Running) -> None:
+    @service.app.patch("/found/{item_id}")
+    async def change_found(
+        item_id: int, count: int, database: CurrentDatabase, if_match: IfMatch = None
+    ) -> dict[str, int]:
+        item, is_changed = await CHANGE.row(database, {"count": count}, versions=versions_in(if_match), id=item_id)
+        return {"id": item.id, "version": item.version, "changed": is_changed}
+
+    async def change(path: str, lines: list[str]) -> httpx2.Response:
+        headers = [(b"If-Match", line.encode("latin-1")) for line in lines]
+        return await service.client.patch(path, json={"count": 5}, params={"count": 5}, headers=headers)
+
+    item = await make_item(service.client)
+    found = item.replace("items", "found")
+    for lines in REFUSED:
+        one, other = await change(item, lines), await change(found, lines)
+        assert assert_problem(other, 412)["detail"] == assert_problem(one, 412)["detail"], lines
+        assert other.json().keys() == one.json().keys()
+    missing = await change("/found/404", REFUSED[0])
+    assert assert_problem(missing, 404)["detail"] == "There is no item 404."
+
+    for number, lines in enumerate(MATCHED):
+        made = (await service.client.post("/items", json={"name": f"item {number}"})).json()["id"]
+        assert (await change(f"/found/{made}", lines)).json() == {"id": made, "version": 2, "changed": True}
+        assert (await change(f"/found/{made}", [])).json() == {"id": made, "version": 2, "changed": False}
+
+
+async def test_version_that_no_header_named_is_refused_by_its_number(service: Running) -> None:
+    @service.app.patch("/probe")
+    async def probe() -> None:
+        raise VersionMismatchError(7)
+
+    for headers in ({}, {"If-Match": "*"}):
+        detail = assert_problem(await service.client.patch("/probe", headers=headers), 412)["detail"]
+        assert detail.startswith("The current version is 7. Read the row again")
 
 
 async def test_unchanged_row_is_found_in_any_line(service: Running) -> None:

@@ -16,8 +16,11 @@ def statements_seen(*, about: str) -> Iterator[list[str]]:
         if about in statement:
             seen.append(statement)
 
+    # relies on: `_has_events`, which stays set when the listener is gone.
+    had_events = Engine._has_events
     event.listen(Engine, "before_cursor_execute", note)
     try:
         yield seen
     finally:
         event.remove(Engine, "before_cursor_execute", note)
+        Engine._has_events = had_events

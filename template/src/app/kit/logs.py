@@ -1,8 +1,11 @@
 """Structured logs on standard output: one JSON object a line, or coloured text for a terminal."""
 
+import json
 import logging
-from collections.abc import MutableMapping
-from typing import Any, Literal, TextIO, cast
+import time
+from collections.abc import Callable, MutableMapping
+from functools import cache
+from typing import Any, Final, Literal, TextIO, cast
 
 import structlog
 from pydantic_settings import BaseSettings
@@ -24,26 +27,69 @@ def _is_no_false_alarm(record: logging.LogRecord) -> bool:
     return record.msg != "ASGI callable returned without completing handshake."
 
 
-def _unfailing(*processors: Processor) -> Processor:
-    """Make one processor of these that renders every event: one of them may fail at a value, such as a circle."""
+class _TimeStamper:
+    """Adds the time, as structlog's does, but makes the text of a second once and not for each event."""
 
-    def render(event: MutableMapping[str, Any], method: str) -> Any:
-        result: Any = event
-        for processor in processors:
-            result = processor(None, method, result)
-        return result
+    def __init__(self) -> None:
+        # One tuple, because threads share it.
+        self._second = 0, ""
 
-    def process(_logger: object, method: str, event: MutableMapping[str, Any]) -> Any:
+    def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        now = time.time()
+        second, text = self._second
+        if second != int(now):
+            second = int(now)
+            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._second = second, text
+        event["timestamp"] = f"{text}.{int((now - second) * 1_000_000):06}Z"
+        return event
+
+
+@cache
+def _encoder(default: Callable[[Any], Any]) -> json.JSONEncoder:
+    return json.JSONEncoder(default=default)
+
+
+def _dumps(event: Any, *, default: Callable[[Any], Any]) -> str:
+    """Do what `json.dumps` does, which makes an encoder for each event."""
+    return _encoder(default).encode(event)
+
+
+_as_json: Final = structlog.processors.JSONRenderer(serializer=_dumps)
+
+
+def _render_json(logger: object, method: str, event: MutableMapping[str, Any]) -> str | bytes:
+    if "exc_info" in event:
+        event = structlog.processors.format_exc_info(logger, method, event)
+    return _as_json(logger, method, event)
+
+
+def _unfailing(render: Processor) -> Processor:
+    """Make a processor that renders every event of one that may fail at a value, such as a circle."""
+
+    def process(logger: object, method: str, event: MutableMapping[str, Any]) -> Any:
         try:
-            return render(dict(event), method)
+            return render(logger, method, dict(event))
         except Exception as error:
-            plain = {
-                name: value if name == "exc_info" or isinstance(value, str | int | float | None) else repr(type(value))
-                for name, value in event.items()
-            }
-            return render(plain | {"not_rendered": type(error).__name__}, method)
+            plain = {name: value if name == "exc_info" else _plain(value) for name, value in event.items()}
+            return render(logger, method, plain | {"not_rendered": type(error).__name__})
 
     return process
+
+
+_MAX_BITS: Final = 4096
+"""How long an integer may be: Python refuses to write one of more than 4300 digits."""
+
+
+def _plain(value: object) -> str | float | None:
+    """Return a value that can always be shown: this one, without what a class of its own makes of it, or its type."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, int) and not isinstance(value, bool) and int.bit_length(value) <= _MAX_BITS:
+        return int.__int__(value)
+    return value if value is None or isinstance(value, bool) else repr(type(value))
 
 
 class _Handler(logging.StreamHandler[TextIO]):
@@ -67,10 +113,10 @@ def configure_logging(settings: LogSettings) -> None:
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _TimeStamper(),
     ]
     if settings.log_format == "json":
-        rendering = _unfailing(structlog.processors.format_exc_info, structlog.processors.JSONRenderer())
+        rendering = _unfailing(_render_json)
     else:
         # Where rich happens to be installed, the default shows every local variable, passwords included.
         rendering = _unfailing(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
@@ -82,10 +128,11 @@ def configure_logging(settings: LogSettings) -> None:
         return f"{event}\n"
 
     OUTPUT.note_of_loss = note_of_loss
+    logger = structlog.WriteLogger(output)
     structlog.configure(
         processors=[*shared, rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(output),
+        logger_factory=lambda *_: logger,
         cache_logger_on_first_use=False,
     )
 

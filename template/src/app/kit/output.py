@@ -5,6 +5,7 @@ import os
 import select
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from threading import RLock, Thread
 from typing import Final
 
@@ -29,6 +30,8 @@ class StandardOutput:
         self.note_of_loss: Callable[[int], str] = "{} lines of the log are lost.\n".format
         """Makes the line that says how many are lost."""
         self._lock = RLock()
+        # Made anew for each line, it would cost as much as it does to write one.
+        self._poll_of = lru_cache(maxsize=1)(_poll_of)
         self._backlog = bytearray()
         self._lost = 0
         self._in_a_line = False
@@ -65,7 +68,7 @@ class StandardOutput:
                 text = f"\n{text}"
             self._backlog += text.encode(errors="backslashreplace")
             if self._writer is None:
-                if _is_ready(descriptor):
+                if self._is_ready(descriptor):
                     # What was printed comes before.
                     stdout.flush()
                 self._write_backlog(descriptor)
@@ -76,14 +79,22 @@ class StandardOutput:
             self._lost = 0
 
     def _write_backlog(self, descriptor: int) -> None:
-        while self._backlog and _is_ready(descriptor):
+        while self._backlog and self._is_ready(descriptor):
             written = os.write(descriptor, self._backlog[:_AT_ONCE])
             self._in_a_line = self._backlog[written - 1] != ord("\n")
             del self._backlog[:written]
 
+    def _is_ready(self, descriptor: int) -> bool:
+        """Whether so little as `_AT_ONCE` can be written without waiting, or not at all."""
+        if not hasattr(select, "poll"):  # pragma: no cover - Windows, where pipes cannot be asked
+            return True
+        return bool(self._poll_of(descriptor).poll(0))
+
     def _write_later(self, descriptor: int) -> None:
+        # Not the one that writers share, which waits for one thread at a time.
+        poll = _poll_of(descriptor)
         while True:
-            _is_ready(descriptor, seconds=1)
+            poll.poll(1000)
             with self._lock:
                 try:
                     self._write_backlog(descriptor)
@@ -100,13 +111,10 @@ class StandardOutput:
             self._writer.join(_SECONDS_AT_EXIT)
 
 
-def _is_ready(descriptor: int, seconds: float = 0) -> bool:
-    """Whether so little as `_AT_ONCE` can be written without waiting, or not at all."""
-    if not hasattr(select, "poll"):  # pragma: no cover - Windows, where pipes cannot be asked
-        return True
+def _poll_of(descriptor: int) -> "select.poll":
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
-    return bool(poll.poll(seconds * 1000))
+    return poll
 
 
 OUTPUT: Final = StandardOutput()

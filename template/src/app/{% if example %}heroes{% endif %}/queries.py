@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import bindparam, insert, select
 
 from app.heroes.models import Hero, HeroEvent
+from app.kit.database.change import Change
 from app.kit.database.pagination import Keyset
 from app.kit.database.query import Command, Query
 from app.kit.http.fields import Identifier
@@ -43,6 +44,7 @@ LIST: Final = Query(HeroRow, _VISIBLE)
 LIST_OF_TEAM: Final = Query(HeroRow, _VISIBLE.where(Hero.team_id == bindparam("team_id")))
 EXPORT: Final = Query(HeroRow, _VISIBLE.order_by(Hero.id))
 CREATE: Final = Command(HeroRow, insert(Hero).returning(*_COLUMNS))
+CHANGE: Final = Change(Hero, FIND)
 
 EXISTS: Final = Query.of_values(select(Hero.id).where(Hero.id == bindparam("id")))
 """Whether there ever was a hero, who may be deleted by now."""

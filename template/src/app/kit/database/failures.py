@@ -42,6 +42,14 @@ class NotFoundError(DatabaseError):
     """There is no such row; the message says so to the client, who is answered with 404."""
 
 
+class VersionMismatchError(DatabaseError):
+    """The row has none of the versions that were asked for; the client is answered with 412."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"The current version is {version}.")
+        self.version = version
+
+
 class ReadOnlySessionError(Exception):
     """A reading session was asked to write, which is a bug."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import fields
 from functools import cached_property, lru_cache
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar, TypeVarTuple, cast
@@ -23,11 +24,11 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.sql import visitors
-from sqlalchemy.sql.selectable import TypedReturnsRows
+from sqlalchemy.sql.selectable import ExecutableReturnsRows, TypedReturnsRows
 
 from app.kit.database.failures import NotFoundError
 from app.kit.database.rows import check_row, check_scalar, parameter_names
-from app.kit.database.sessions import ReadingSession
+from app.kit.database.sessions import Database, ReadingSession, WritingSession
 
 EntityT = TypeVar("EntityT", bound=DeclarativeBase)
 RowT = TypeVar("RowT")
@@ -55,13 +56,23 @@ class WritingExecutor(Executor, Protocol):
         """Tell it from one that only reads."""
 
 
+@asynccontextmanager
+async def session_of(executor: WritingExecutor) -> AsyncIterator[WritingSession]:
+    """Give the session that an executor is, or a transaction of its own if it is a database."""
+    if isinstance(executor, Database):
+        async with executor.transaction() as session:
+            yield session
+    else:
+        yield cast("WritingSession", executor)
+
+
 class _Statement(Generic[RowT]):
     """A statement, and what makes a row of its columns."""
 
     def __init__(self, row: Callable[[*ColumnTs], RowT], statement: TypedReturnsRows[*ColumnTs]) -> None:
         check_row(row, statement)
         self.row: Callable[..., RowT] = row
-        self.statement: Executable = statement
+        self.statement: ExecutableReturnsRows = statement
 
     def check_parameters(self, given: Mapping[str, Any]) -> None:
         """Raise TypeError, as a function does, unless the statement takes these parameters and needs no others."""
@@ -97,7 +108,7 @@ class Query(_Statement[RowT]):
             raise TypeError("The statement writes: make it a Command, which runs where writing is allowed.")
         super().__init__(row, statement)
         # Only what selects can be given a limit. Text cannot.
-        self._first = statement.limit(_ONE) if isinstance(statement, GenerativeSelect) else statement
+        self.first_statement = statement.limit(_ONE) if isinstance(statement, GenerativeSelect) else statement
 
     @classmethod
     def of_values(cls, statement: TypedReturnsRows[ValueT]) -> Query[ValueT]:
@@ -111,13 +122,17 @@ class Query(_Statement[RowT]):
 
     async def first(self, executor: Executor, /, **parameters: Any) -> RowT | None:
         """Return the first row, or None if there is none. Only this row is fetched."""
-        return next(iter(await self._rows(executor, self._first, parameters)), None)
+        return next(iter(await self._rows(executor, self.first_statement, parameters)), None)
 
     async def get(self, executor: Executor, /, **parameters: Any) -> RowT:
         """Return the first row; raises NotFoundError, which is answered with 404, if there is none."""
-        for row in await self._rows(executor, self._first, parameters):
+        for row in await self._rows(executor, self.first_statement, parameters):
             return row
-        raise _not_found(_table_of(self.statement), parameters)
+        raise self.not_found(parameters)
+
+    def not_found(self, parameters: Mapping[str, object]) -> NotFoundError:
+        """Return the error that there is no row for these parameters."""
+        return _not_found(_table_of(self.statement), parameters)
 
     async def batches(
         self, session: ReadingSession, /, size: int, **parameters: Any
@@ -129,7 +144,10 @@ class Query(_Statement[RowT]):
         """
         self.check_parameters(parameters)
         make = self.row
-        result = await session.stream(self.statement.execution_options(yield_per=size), parameters)
+        # What the session has not sent yet belongs to the result. By itself, it would look at each row once more.
+        await session.flush()
+        connection = await session.connection()
+        result = await connection.stream(self.statement.execution_options(yield_per=size), parameters)
         try:
             async for batch in result.partitions():
                 yield [make(*row) for row in batch]
@@ -176,13 +194,42 @@ async def change_row(
     changed = {name: value for name, value in values.items() if name not in read or read[name] != value}
     if not changed:
         return row
+    return type(row)(*await update_row(executor, model, (read["id"], read["version"]), changed, tuple(read)))
+
+
+async def update_row(
+    executor: WritingExecutor,
+    model: type[DeclarativeBase],
+    read: tuple[Any, Any],
+    values: Mapping[str, Any],
+    returned: tuple[str, ...],
+) -> Row[*tuple[Any, ...]]:
+    """Update a row of which id and version were read, and return these attributes of it; raises StaleDataError."""
     columns = inspect(model).columns
     # Statements know columns by their own names, which may be others than those of the attributes.
-    parameters = {columns[name].key: value for name, value in changed.items()}
-    parameters |= {"id_read": read["id"], "version_read": read["version"]}
-    for now in await executor.execute(_update(model, tuple(read)), parameters):
-        return type(row)(*now)
-    raise StaleDataError(f"{model.__name__} {read['id']} was changed since it was read.")
+    parameters = {columns[name].key: value for name, value in values.items()}
+    key, parameters["version_read"] = read
+    parameters["id_read"] = key
+    for now in await executor.execute(_update(model, returned), parameters):
+        return now
+    raise stale(model, key)
+
+
+def stale(model: type[DeclarativeBase], key: object) -> StaleDataError:
+    """Return the error that somebody else was faster."""
+    return StaleDataError(f"{model.__name__} {key} was changed since it was read.")
+
+
+def check_versioned(model: type[DeclarativeBase]) -> None:
+    """Raise TypeError for a model of which an UPDATE by id and version could overwrite what was not read."""
+    mapper = inspect(model)
+    if mapper.version_id_col is None or mapper.version_id_col is not mapper.columns.get("version"):
+        raise TypeError(f"{model.__name__} is not `Versioned`: changes of its entities would not be noticed.")
+    if len(mapper.tables) > 1:
+        raise TypeError(f"{model.__name__} lies in several tables, and one statement changes one: change its entity.")
+    key = mapper.columns.get("id")
+    if key is None or not (key.unique or list(mapper.primary_key) == [key]):
+        raise TypeError(f"{model.__name__} has other keys than `id`, so several rows may have it: change its entity.")
 
 
 def _as_dict(row: Any) -> dict[str, Any]:
@@ -194,12 +241,8 @@ def _as_dict(row: Any) -> dict[str, Any]:
 @lru_cache(maxsize=256)
 def _update(model: type[DeclarativeBase], names: tuple[str, ...]) -> Update:
     """Build the statement once: which columns it sets, the parameters tell."""
-    mapper = inspect(model)
-    columns = mapper.columns
-    if mapper.version_id_col is None or mapper.version_id_col is not columns.get("version"):
-        raise TypeError(f"{model.__name__} is not `Versioned`: changes of its entities would not be noticed.")
-    if len(mapper.tables) > 1:
-        raise TypeError(f"{model.__name__} lies in several tables, and one statement changes one: change its entity.")
+    check_versioned(model)
+    columns = inspect(model).columns
     return (
         update(model)
         .where(columns.id == bindparam("id_read"), columns.version == bindparam("version_read"))

@@ -37,7 +37,7 @@ def check_row(row: Callable[..., object], statement: ReturnsRows) -> None:
     `row` is a named tuple, a dataclass, or a function. What is not known, such as the type of an expression without
     one, or what a built-in function takes, fits.
     """
-    columns = list(_columns(statement))
+    columns = list(columns_of(statement))
     target = get_origin(row) or row
     what = getattr(target, "__name__", repr(target))
     if not columns:
@@ -46,7 +46,7 @@ def check_row(row: Callable[..., object], statement: ReturnsRows) -> None:
         parameters = signature(target).parameters
     except ValueError:
         return
-    _check_names(what, parameters, [_name(column) for column in columns])
+    _check_names(what, parameters, [name_of(column) for column in columns])
     hints = _hints(target)
     for name, column in zip(parameters, columns, strict=False):
         _check_type(f"{what}.{name}", hints.get(name, Any), column, statement)
@@ -54,7 +54,7 @@ def check_row(row: Callable[..., object], statement: ReturnsRows) -> None:
 
 def check_scalar(statement: ReturnsRows) -> None:
     """Raise TypeError unless the statement has one column."""
-    names = [_name(column) for column in _columns(statement)]
+    names = [name_of(column) for column in columns_of(statement)]
     if len(names) != 1:
         raise TypeError(
             f"The statement has the columns {', '.join(names) or '(none)'}: select one, or name the type of its rows."
@@ -99,7 +99,8 @@ def mapper_of(table: Any) -> Mapper[Any] | None:
     return mapper
 
 
-def _columns(statement: ReturnsRows) -> Iterator[Any]:
+def columns_of(statement: ReturnsRows) -> Iterator[Any]:
+    """Return what a statement selects or returns, without configuring models."""
     for part in _parts(statement):
         # Functions are columns and tables at once.
         if isinstance(part, (ColumnElement, TextClause)):
@@ -123,7 +124,8 @@ def _parts(statement: Any) -> Iterable[Any]:
     return columns
 
 
-def _name(column: Any) -> str:
+def name_of(column: Any) -> str:
+    """Return the name by which rows have a column."""
     # relies on: `_proxy_key`, which is the name of a mapped attribute where the column's own is another.
     return getattr(column, "_proxy_key", None) or "(unnamed)"
 

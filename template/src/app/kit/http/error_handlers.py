@@ -11,14 +11,16 @@ from fastapi.exceptions import RequestValidationError, ValidationException, WebS
 from fastapi.utils import is_body_allowed_for_status_code
 from pydantic_core import to_jsonable_python
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.kit.database.errors import classify, code_of
-from app.kit.database.failures import DatabaseError, Failure, NotFoundError, origin
+from app.kit.database.failures import DatabaseError, Failure, NotFoundError, VersionMismatchError, origin
 from app.kit.database.pagination import InvalidCursorError
+from app.kit.http.etags import why_refused
 from app.kit.http.problems import MEMBERS, RETRY_AFTER_SECONDS, ProblemError, problem, problem_with
 from app.kit.http.retries import repeat_if_allowed
 from app.kit.http.routing import route_for
@@ -55,8 +57,8 @@ def response_to(error: Exception, scope: Scope) -> Response | None:
             return _validation_error(error)
         case InvalidCursorError():
             return problem(422, str(error), kind="invalid-cursor")
-        case NotFoundError():
-            return problem(404, str(error))
+        case NotFoundError() | VersionMismatchError():
+            return _no_such_row(error, scope)
         case SQLAlchemyError() | DatabaseError():
             return _database_error(error)
         case _:
@@ -125,6 +127,13 @@ def _invalid_value(item: Mapping[str, Any]) -> dict[str, Any]:
         # FastAPI gives the position as if it were that of a value in a list.
         message = f"Invalid JSON: {item['ctx']['error']} at character {location.pop() + 1}"
     return {"loc": location, "msg": message, "type": item["type"]}
+
+
+def _no_such_row(error: NotFoundError | VersionMismatchError, scope: Scope) -> Response:
+    if isinstance(error, NotFoundError):
+        return problem(404, str(error))
+    lines = Headers(scope=scope).getlist("If-Match")
+    return problem(412, why_refused(", ".join(lines) if lines else None, error.version))
 
 
 def _database_error(error: Exception) -> Response | None:

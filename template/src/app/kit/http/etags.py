@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 from fastapi import Header, HTTPException, status
 from pydantic import AfterValidator, WithJsonSchema
 
+from app.kit.http.fields import MAX_BIGINT
+
 if TYPE_CHECKING:
     Lines: TypeAlias = str
 else:
@@ -21,6 +23,7 @@ IfNoneMatch = Annotated[
 ]
 
 _STRONG: Final = re.compile(r'"[^"]*"')
+_VERSION: Final = re.compile(r'"(0|-?[1-9][0-9]{0,18})"')
 _SPACE: Final = " \t"
 
 
@@ -29,26 +32,41 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
+def versions_in(if_match: str | None) -> frozenset[int] | None:
+    """Return the versions that the client's `If-Match` names, or None if any will do: no header, or `*`.
+
+    What is no tag of a version names none, and neither do weak tags, as RFC 9110 asks of `If-Match`.
+    """
+    tags = _tags_of_match(if_match)
+    if tags is None:
+        return None
+    named = (_VERSION.fullmatch(tag) for tag in tags)
+    return frozenset(version for tag in named if tag and abs(version := int(tag[1])) <= MAX_BIGINT)
+
+
 def require_match(if_match: str | None, version: int) -> None:
     """Raise 412 when the client's `If-Match` names other versions than the current one.
 
     What is no tag never matches, and neither do weak tags, as RFC 9110 asks of `If-Match`.
     """
-    if if_match is None or if_match.strip(_SPACE) == "*":
-        return
-    tags = _tags(if_match)
-    if etag(version) in tags:
-        return
-    if any(_STRONG.fullmatch(tag) for tag in tags):
+    tags = _tags_of_match(if_match)
+    if tags is not None and etag(version) not in tags:
+        raise HTTPException(status.HTTP_412_PRECONDITION_FAILED, why_refused(if_match, version))
+
+
+def why_refused(if_match: str | None, version: int) -> str:
+    """Return what a client is told whose `If-Match` does not name the current version."""
+    tags = _tags_of_match(if_match)
+    if tags is None or any(_STRONG.fullmatch(tag) for tag in tags):
         detail = f"The current version is {version}. Read the row again and repeat the change on what it holds now."
     else:
         detail = (
             '`If-Match` has to be an `ETag` as it was received, in double quotes and without `W/`, such as "7", or '
             "several of them separated by commas, or * for any version."
         )
-    if f"W/{etag(version)}" in tags:
+    if tags is not None and f"W/{etag(version)}" in tags:
         detail += f" What compresses the responses on their way has made this one weak: send {etag(version)}."
-    raise HTTPException(status.HTTP_412_PRECONDITION_FAILED, detail)
+    return detail
 
 
 def require_modified(if_none_match: str | None, version: int) -> None:
@@ -62,6 +80,11 @@ def require_modified(if_none_match: str | None, version: int) -> None:
     tags = {tag.removeprefix("W/") for tag in _tags(if_none_match)}
     if if_none_match.strip(_SPACE) == "*" or etag(version) in tags:
         raise HTTPException(status.HTTP_304_NOT_MODIFIED, headers={"ETag": etag(version)})
+
+
+def _tags_of_match(if_match: str | None) -> set[str] | None:
+    """Return the tags of an `If-Match`, or None if any version will do."""
+    return None if if_match is None or if_match.strip(_SPACE) == "*" else _tags(if_match)
 
 
 def _tags(value: str) -> set[str]:

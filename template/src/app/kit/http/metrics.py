@@ -27,6 +27,7 @@ class HttpMetrics:
         self._requests = Counter(
             "http_requests_total", "Requests served.", ("method", "route", "status"), registry=self.registry
         )
+        self._by_labels: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._seconds = Histogram(
             "http_request_duration_seconds",
             "Time from the first byte of a request to the end of its response.",
@@ -49,9 +50,15 @@ class HttpMetrics:
 
     def observe(self, scope: Scope, status: int, seconds: float) -> None:
         """Count one request; status 0 stands for one that was broken off before it was answered."""
-        method, route = _labels(scope)
-        self._requests.labels(method, route, status).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        labels = (*_labels(scope), status)
+        # Looked up anew for each request, they would cost more than to count it does.
+        counters = self._by_labels.get(labels)
+        if counters is None:
+            counters = self._requests.labels(*labels), self._seconds.labels(*labels[:2])
+            self._by_labels[labels] = counters
+        requests, duration = counters
+        requests.inc()
+        duration.observe(seconds)
 
     def count_retry(self, scope: Scope, reason: str, outcome: Literal["repeated", "exhausted"]) -> None:
         """Count one attempt that ended in a conflict, which `observe` does not see."""

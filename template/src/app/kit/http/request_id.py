@@ -1,9 +1,9 @@
 """The id that a request has in its response, in its logs and in its errors."""
 
+import os
 import re
 from contextvars import ContextVar
 from typing import Final
-from uuid import uuid4
 
 HEADER: Final = "X-Request-ID"
 
@@ -26,6 +26,7 @@ def begin_request(headers: list[tuple[bytes, bytes]]) -> str:
             request_id = value.decode()
             break
     else:
-        request_id = uuid4().hex
+        # As random as a UUID, and a third of its price.
+        request_id = os.urandom(16).hex()
     _current.set(request_id)
     return request_id
