@@ -41,19 +41,13 @@ from app.kit.database.query import Command, Query
 from app.kit.database.sessions import Database, open_database
 from kit_tests.support.items import Item, ItemRow
 from kit_tests.support.pool import at_most
-from kit_tests.support.prepared import ONE, PLAIN, Described, both_ways, create, failure_of, thrice, watch
+from kit_tests.support.prepared import ONE, PLAIN, Described, both_ways, create, failure_of, thrice
 from kit_tests.support.server import TestServer
 from kit_tests.support.settings import settings_for
 from kit_tests.support.suite import MakeSettings
 
 LONG = "n" * 80
 """A name that SQLAlchemy cuts off."""
-
-
-@pytest.fixture
-def prepared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the list of the statements that were run without SQLAlchemy."""
-    return watch(monkeypatch)
 
 
 STATEMENTS: Mapping[str, tuple[Executable, Mapping[str, Any] | None]] = {

@@ -9,14 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import (
-    CompoundSelect,
-    Connection,
-    Engine,
-    Executable,
-    Row,
-    Select,
-)
+from sqlalchemy import CompoundSelect, Connection, Engine, Executable, Row, Select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.sql.dml import UpdateBase
 
@@ -25,7 +18,8 @@ from sqlalchemy.sql.dml import UpdateBase
 # `_handle_exception` and `_handle_dbapi_exception`, which say what an error means.
 from sqlalchemy.util import await_only
 
-from app.kit.database.calls import fetch, packed
+from app.kit.database.arguments import names_in, packed
+from app.kit.database.calls import fetch
 from app.kit.database.scopes import effect_of
 from app.kit.database.single import SingleStatements
 
@@ -187,13 +181,13 @@ def _prepare(engine: Engine, statement: Any, given: frozenset[str]) -> _Prepared
         if default is None or not default.is_scalar:
             return None
         values[name] = default.arg
-    names = compiled.positiontup if compiled.positional else dict.fromkeys(compiled.bind_names.values())
+    names = tuple(names_in(compiled))
     arguments = []
-    for name in names or ():
+    for name in names:
         bind = compiled.binds[name]
         given_as = next((each for each in (bind.key, name) if each in given), None)
         if given_as is None and name not in values and (bind.required or bind.callable):
             return None
         convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
         arguments.append(_Argument(given_as, values.get(name, bind.value), convert))
-    return _Prepared(text, [compiled.escaped_bind_names.get(name, name) for name in names or ()], arguments)
+    return _Prepared(text, [compiled.escaped_bind_names.get(name, name) for name in names], arguments)
