@@ -39,6 +39,9 @@ class Command:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
+Bouncer = Literal["plain", "carrying"]
+"""A PgBouncer in transaction mode: whether the role as which it connects carries a service's parameters."""
+
 Start = Callable[[Place], Command]
 """Tells how to start a prepared contender at a place. May be called often, also for several places at once."""
 
@@ -56,7 +59,8 @@ class Contender:
         workloads: What it takes part in.
         prefix: What stands before ``/heroes`` in its paths, such as ``/api``.
         alive: The path that answers 200 as soon as it serves, without the prefix.
-        through_pgbouncer: Whether its database is reached through PgBouncer in transaction mode.
+        bouncer: Through which PgBouncer its database is reached, if through any.
+        on_request: Whether it takes part only where it is named after ``--only``.
     """
 
     name: str
@@ -66,4 +70,5 @@ class Contender:
     workloads: tuple[str, ...] = WORKLOADS
     prefix: str = ""
     alive: str = "/health/live"
-    through_pgbouncer: bool = False
+    bouncer: Bouncer | None = None
+    on_request: bool = False

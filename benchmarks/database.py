@@ -8,7 +8,7 @@ import psycopg
 
 TEAMS = 100
 HEROES = 100_000
-EXPORTED_HEROES = 1_000_000
+EXPORTED_HEROES = 200_000
 
 _CALM = 0.2  # seconds without a statement after which nothing is under way any more
 _CALM_WITHIN = 60.0  # seconds

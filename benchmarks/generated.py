@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.contenders import Command, Contender, Start
 from benchmarks.interpreter import find_python
@@ -15,15 +19,64 @@ SETTINGS = {"LOG_LEVEL": "INFO", "LOG_FORMAT": "json"}
 """What a service in production logs. Metrics and request ids cannot be switched off."""
 
 
+class Way(NamedTuple):
+    """Another way to run the same service.
+
+    Attributes:
+        description: What the legend says about it.
+        variables: Settings that differ.
+        words: What is added to the command of the image.
+        python: The version that it runs on; by default the one of everybody.
+    """
+
+    description: str
+    variables: Mapping[str, str] = {}
+    words: tuple[str, ...] = ()
+    python: str | None = None
+
+
+_USUAL = Way("")
+_BY_ROLE = Way(", as a role that carries its parameters")
+_ON_REQUEST = {
+    "unprepared": Way(", no prepared queries", {"DATABASE_PREPARED_QUERIES": "false"}),
+    "asyncio": Way(", the loop of asyncio", words=("--loop", "asyncio")),
+    "h11": Way(", the parser h11", words=("--http", "h11")),
+    **{f"python{version}": Way(f", Python {version}", python=version) for version in ("3.11", "3.12", "3.13", "3.14")},
+}
+"""Ways that are measured where they are named, beside the default."""
+
+_SERVER_PARAMETERS = """\
+import json
+from app.settings import Settings
+print(json.dumps(Settings().server_parameters))
+"""
+
+
 def generated(template: Template) -> list[Contender]:
-    """Each plain combination that has the example and works on PostgreSQL, the default first."""
-    chosen = [each for each in combinations() if each.example and each.uses_postgres and not each.further]
-    return [_contender(template, each) for each in chosen]
+    """The plain combinations that have the example and work on PostgreSQL, the default first.
+
+    Queries beside the endpoints only with the default driver and pool: what they take does not depend on those. Behind
+    PgBouncer each works once more as a role that carries its parameters. Other ways to run a repository with a queue
+    take part on request.
+    """
+    plain = [each for each in combinations() if each.example and each.uses_postgres and not each.further]
+    chosen = [each for each in plain if each.group == "asyncpg-queue" or each.data_access == "repository"]
+    return [contender for each in chosen for contender in _ways_of(template, each)]
 
 
-def service_in(folder: Path) -> Service:
-    """A service that is not there before it is installed."""
-    return Service(folder / "service", folder / "environment", find_python())
+def _ways_of(template: Template, combination: Combination) -> list[Contender]:
+    usual = _contender(template, combination)
+    if combination.pool == "pgbouncer":
+        by_role = _contender(template, combination, "role", _BY_ROLE)
+        return [replace(usual, bouncer="plain"), replace(by_role, bouncer="carrying")]
+    further = _ON_REQUEST if combination.pool == "queue" and combination.data_access == "repository" else {}
+    others = [_contender(template, combination, name, way) for name, way in further.items()]
+    return [usual, *(replace(each, on_request=True) for each in others)]
+
+
+def service_in(folder: Path, version: str | None = None) -> Service:
+    """A service that is not there before it is installed, on a version of Python or on that of all contenders."""
+    return Service(folder / "service", folder / "environment", find_python(*filter(None, [version])))
 
 
 def install(template: Template, combination: Combination, service: Service) -> None:
@@ -32,25 +85,34 @@ def install(template: Template, combination: Combination, service: Service) -> N
     service.install("--no-dev", "--no-editable")
 
 
-def start_of(service: Service) -> Start:
+def start_of(service: Service, way: Way = _USUAL) -> Start:
     """Tell how to start an installed service: by the command of its image."""
     return lambda place: Command(
-        words=tuple(serving_command(service, place.port, place.workers)),
+        words=(*serving_command(service, place.port, place.workers), *way.words),
         folder=service.folder,
-        variables={**SETTINGS, "DATABASE_URL": place.database_url},
+        variables={**SETTINGS, **way.variables, "DATABASE_URL": place.database_url},
     )
 
 
-def _contender(template: Template, combination: Combination) -> Contender:
+def server_parameters(service: Service, database_url: str) -> dict[str, str]:
+    """Ask an installed service which parameters of the server it relies on."""
+    asked = service.run(
+        service.program("python"), "-c", _SERVER_PARAMETERS, env={**SETTINGS, "DATABASE_URL": database_url}
+    )
+    parameters: dict[str, str] = json.loads(asked.output)
+    return parameters
+
+
+def _contender(template: Template, combination: Combination, name: str = "", way: Way = _USUAL) -> Contender:
     def prepare(folder: Path) -> Start:
-        service = service_in(folder)
+        service = service_in(folder, way.python)
         install(template, combination, service)
-        return start_of(service)
+        return start_of(service, way)
 
     return Contender(
-        name=f"{combination.group}-{combination.data_access}",
-        description=f"generated: {combination.driver}, pool {combination.pool}, {combination.data_access}",
+        name="-".join(filter(None, (combination.group, combination.data_access, name))),
+        description=f"generated: {combination.driver}, pool {combination.pool}, "
+        f"{combination.data_access}{way.description}",
         prepare=prepare,
         kind="generated",
-        through_pgbouncer=combination.pool == "pgbouncer",
     )

@@ -10,10 +10,11 @@ class PythonMissingError(RuntimeError):
     """None of the versions is installed."""
 
 
-def find_python() -> str:
-    """Where the first of these versions is that is installed. Raises PythonMissingError."""
-    for version in VERSIONS:
+def find_python(*versions: str) -> str:
+    """Where the first of the versions is that is installed, by default of VERSIONS. Raises PythonMissingError."""
+    versions = versions or VERSIONS
+    for version in versions:
         interpreter = find_interpreter(version)
         if interpreter is not None:
             return interpreter
-    raise PythonMissingError(f"The contenders need one of Python {', '.join(VERSIONS)}, and none is installed.")
+    raise PythonMissingError(f"The contenders need one of Python {', '.join(versions)}, and none is installed.")

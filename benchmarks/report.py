@@ -22,9 +22,9 @@ _INTRODUCTION = """\
 
 {origin}
 
-Figures are ratios to what **{reference}** served just before and after: the median of the rounds ({rounds} in all), the
-lowest and the highest in parentheses. 1.00 is as fast, 0.50 half as fast. Absolute figures give the scale on this
-machine and no more.
+Figures are ratios to what **{reference}** served just before and after: the median of the rounds, the lowest and the
+highest in parentheses. There were {rounds} rounds in all; one of four had other numbers of connections than 64, too.
+1.00 is as fast, 0.50 half as fast. Absolute figures give the scale on this machine and no more.
 
 ![Throughput by workload](throughput.png)
 """

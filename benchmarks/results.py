@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 _RESULTS = Path(__file__).with_name("results")
 
-_USUAL = 64
+USUAL_CONNECTIONS = 64
 """The number of connections that stands for all, if it was measured."""
 
 
@@ -106,7 +106,7 @@ class Results:
     def usual_connections(self, workload: str) -> int:
         """The number of connections at which a workload is shown where there is room for one only."""
         measured = self.connections(workload)
-        return _USUAL if _USUAL in measured else measured[len(measured) // 2]
+        return USUAL_CONNECTIONS if USUAL_CONNECTIONS in measured else measured[len(measured) // 2]
 
     def errors(self, contender: str, workload: str, connections: int) -> int:
         """How much went wrong; a ratio says nothing unless this is 0."""

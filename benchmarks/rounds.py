@@ -12,7 +12,7 @@ from benchmarks.database import EXPORTED_HEROES, reset
 from benchmarks.exports import read_export
 from benchmarks.handwritten import REFERENCE
 from benchmarks.progress import Progress
-from benchmarks.results import Footprint, Measurement, Results
+from benchmarks.results import USUAL_CONNECTIONS, Footprint, Measurement, Results
 from benchmarks.serving import serve
 from benchmarks.workloads import EXPORT, LOADS, TITLES, Timing, measure
 
@@ -40,19 +40,29 @@ class Plan:
     timing: Timing
     workers: int
 
-    def loads(self) -> list[tuple[str, int]]:
-        """Each load of wrk: the workload and the number of connections."""
+    def loads(self, number: int) -> list[tuple[str, int]]:
+        """Each load of wrk in a round: the workload and the number of connections.
+
+        One round of four, the first among them, has all numbers of connections; the others have the usual one, at which
+        all is compared.
+        """
+        has_all = number % 4 == 1 or USUAL_CONNECTIONS not in self.connections
+        chosen = self.connections if has_all else [USUAL_CONNECTIONS]
         return [
             (name, connections)
             for name in self.workloads
             if name in LOADS
-            for connections in LOADS[name].connections or self.connections
+            for connections in LOADS[name].connections or chosen
         ]
 
     def steps(self) -> int:
         """How many measurements that makes."""
-        loads = [name for name, _ in self.loads()] + [name for name in self.workloads if name == EXPORT]
-        return self.rounds * sum(len(self.turns(1, name)) for name in loads)
+        exports = [name for name in self.workloads if name == EXPORT]
+        return sum(
+            len(self.turns(number, name))
+            for number in range(1, self.rounds + 1)
+            for name in [name for name, _ in self.loads(number)] + exports
+        )
 
     def turns(self, number: int, workload: str) -> list[Contender]:
         """Who takes part, in the order of a round; every other one goes backwards.
@@ -72,7 +82,7 @@ class Plan:
 
 def play(plan: Plan, number: int, arena: Arena, results: Results, progress: Progress) -> None:
     """Play one round, and add what it measures to the results."""
-    if plan.loads():
+    if plan.loads(number):
         _loads(plan, number, arena, results, progress)
     if EXPORT in plan.workloads:
         _exports(plan, number, arena, results, progress)
@@ -87,7 +97,7 @@ def _loads(plan: Plan, number: int, arena: Arena, results: Results, progress: Pr
                 continue
             place = arena.place(contender, workers=plan.workers)
             served[contender.name] = stack.enter_context(serve(contender, arena.starts[contender.name], place))
-        for workload, connections in plan.loads():
+        for workload, connections in plan.loads(number):
             for contender in plan.turns(number, workload):
                 each = served[contender.name]
                 results.measurements.append(

@@ -67,8 +67,11 @@ def targets(results: Results) -> list[Target]:
         Target(DEFAULT, REFERENCE, _EXPORT_OF_REFERENCE, (EXPORT,), by_processor=True),
         *(Target(DEFAULT, peer, 3, beside_reference=True) for peer in peers),
         Target("psycopg-queue-repository", DEFAULT, 0.80),
-        Target("asyncpg-pgbouncer-repository", DEFAULT, 0.75),
-        Target("psycopg-pgbouncer-repository", "psycopg-queue-repository", 0.75),
+        *(
+            Target(f"{driver}-pgbouncer-repository{role}", f"{driver}-queue-repository", 0.75)
+            for driver in ("asyncpg", "psycopg")
+            for role in ("-role", "")
+        ),
         Target(DEFAULT, "core-asyncpg", 2, ("bulk",)),
         Target("psycopg-queue-repository", "core-psycopg", 2, ("bulk",)),
         Target(DEFAULT, "core-asyncpg", 0.9, (EXPORT,)),

@@ -85,7 +85,7 @@ def _plan(options: argparse.Namespace, contenders: Sequence[Contender]) -> Plan:
 
 def _chosen(contenders: Sequence[Contender], names: Sequence[str] | None) -> Sequence[Contender]:
     if names is None:
-        return contenders
+        return [contender for contender in contenders if not contender.on_request]
     known = {contender.name for contender in contenders}
     if unknown := set(names) - known:
         raise UnknownContenderError(f"no contender is called {', '.join(sorted(unknown))}; --list prints their names")
@@ -93,7 +93,7 @@ def _chosen(contenders: Sequence[Contender], names: Sequence[str] | None) -> Seq
 
 
 def _playable(contenders: Sequence[Contender]) -> Sequence[Contender]:
-    if not any(contender.through_pgbouncer for contender in contenders) or install_pgbouncer():
+    if not any(contender.bouncer for contender in contenders) or install_pgbouncer():
         return contenders
     print("PgBouncer is missing: measured without those that work behind it", file=sys.stderr, flush=True)
-    return [contender for contender in contenders if not contender.through_pgbouncer]
+    return [contender for contender in contenders if not contender.bouncer]

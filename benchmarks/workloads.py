@@ -7,7 +7,7 @@ from math import ceil
 
 from benchmarks.arena import Arena
 from benchmarks.cursors import note_cursors
-from benchmarks.database import HEROES, TEAMS, reset
+from benchmarks.database import EXPORTED_HEROES, HEROES, TEAMS, reset
 from benchmarks.load import Load, run_wrk
 from benchmarks.results import Measurement
 from benchmarks.serving import Served
@@ -21,7 +21,7 @@ TITLES = {
     "post": "POST",
     "patch": "PATCH with If-Match",
     "bulk": "bulk insert of 1,000",
-    EXPORT: "export of 1,000,000 rows",
+    EXPORT: f"export of {EXPORTED_HEROES:,} rows",
 }
 """What the tables call each workload."""
 

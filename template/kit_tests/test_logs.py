@@ -18,6 +18,7 @@ from fastapi import BackgroundTasks, FastAPI
 from sqlalchemy import select
 
 from app.kit.database.dependencies import CurrentDatabase, ReadSession
+from app.kit.http.request_line import log_request
 from app.kit.logs import LogSettings, configure_logging
 from kit_tests.support.application import application, running, serving
 from kit_tests.support.output import captured_output, log_lines
@@ -220,6 +221,53 @@ async def test_added_processors_see_the_line_of_a_request(make_settings: MakeSet
             await service.client.get("/items")
     names = ["duration_ms", "event", "level", "method", "path", "request_id", "status", "timestamp"]
     assert log_lines(output) == [{"event": "request", "seen": names}]
+
+
+@pytest.mark.parametrize(
+    "bound",
+    [
+        {},
+        {"tenant": 'é "quoted"\u2028\ud800', "number": 2**64 - 1},
+        {"tenant": ["list"]},
+        {"number": 10**40},
+        {"number": 10**5000},
+        {"yes": True, "none": None, "float": 0.1},
+        {"level": "mine"},
+        {"path": "mine"},
+        {"event": "mine"},
+        {"exc_info": True},
+    ],
+    ids="-".join,
+)
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO])
+async def test_line_of_a_request_is_what_structlog_makes_of_it(
+    bound: dict[str, Any], level: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 1_800_000_000.25)
+    fields: Any = {"method": "GET", "path": '/é"\ud800\\', "status": 200, "duration_ms": 0.1}
+    with captured_output() as output, structlog.contextvars.bound_contextvars(**bound):
+        configure_logging(LogSettings(log_level="DEBUG"))
+        log_request(level, **fields)
+        structlog.get_logger().log(level, "request", **fields)
+    first, second = output.getvalue().splitlines()
+    assert first == second
+
+
+async def test_line_of_a_request_is_captured_like_any_other() -> None:
+    configure_logging(LogSettings(log_level="INFO"))
+    with structlog.testing.capture_logs() as captured, captured_output() as output:
+        log_request(logging.INFO, method="GET", path="/", status=200, duration_ms=0.1)
+    assert [line["event"] for line in captured] == ["request"]
+    assert output.getvalue() == ""
+
+
+def test_line_of_a_request_is_written_past_structlog(monkeypatch: pytest.MonkeyPatch) -> None:
+    with captured_output() as output:
+        configure_logging(LogSettings(log_level="INFO"))
+        monkeypatch.setattr("app.kit.http.request_line.log", None)
+        log_request(logging.INFO, method="GET", path="/", status=200, duration_ms=0.1)
+        log_request(logging.DEBUG, method="GET", path="/", status=200, duration_ms=0.1)
+    assert [line["level"] for line in log_lines(output)] == ["info"]
 
 
 class Colour(IntEnum):

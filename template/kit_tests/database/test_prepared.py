@@ -278,6 +278,33 @@ async def test_database_that_is_away_fails_the_same(server: TestServer) -> None:
     assert told[0] == told[1]
 
 
+async def test_connection_that_cannot_be_prepared_fails_the_same(
+    make_settings: MakeSettings, prepared: list[str]
+) -> None:
+    def prepare(connection: Any, _entry: object) -> None:
+        connection.cursor().execute("SELECT missing")
+
+    told = []
+    async with both_ways(make_settings) as databases:
+        for database in databases:
+            for _ in range(2):
+                await database.execute(ONE)
+            await database.dispose()
+            pool = database.engines.single.sync_engine.pool
+            event.listen(pool, "connect", prepare)
+            failures = []
+            for _ in range(2):
+                with pytest.raises(DBAPIError) as raised:
+                    await database.execute(ONE)
+                failures.append((type(raised.value), type(raised.value.orig), str(raised.value)))
+                assert database.pool_status().checked_out == 0
+            event.remove(pool, "connect", prepare)
+            assert await database.execute(ONE)
+            told.append(failures)
+    assert told[0] == told[1]
+    assert prepared
+
+
 async def test_statement_is_stored_whatever_ran_on_its_connection(
     make_settings: MakeSettings, prepared: list[str]
 ) -> None:
@@ -418,6 +445,12 @@ def test_names_that_sqlalchemy_does_not_promise_are_as_they_were() -> None:
         "context",
         "is_sub_exec",
     ]
+    assert list(inspect.signature(Connection._handle_dbapi_exception_noconnection).parameters)[:3] == [
+        "e",
+        "dialect",
+        "engine",
+    ]
+    assert list(inspect.signature(Connection).parameters)[:2] == ["engine", "connection"]
     assert hasattr(CursorResult, "_row_getter")
     assert isinstance(Engine._has_events, bool)
 

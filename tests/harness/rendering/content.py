@@ -63,7 +63,7 @@ _PARTS_OF_THE_KIT: dict[str, tuple[str, ...]] = {
     "output": (),
     "logs": ("about", "output"),
     "database": ("about",),
-    "http": ("about", "database"),
+    "http": ("about", "database", "logs", "output"),
     "idempotency": ("about", "database", "http"),
     "settings": ("database", "http", "logs"),
     "migrations": ("database", "logs", "settings"),

@@ -4,6 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, Literal, TextIO, cast
 
@@ -35,14 +36,22 @@ class _TimeStamper:
         self._second = 0, ""
 
     def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["timestamp"] = self.now()
+        return event
+
+    def now(self) -> str:
+        """Return the time in UTC, as ISO 8601 has it."""
         now = time.time()
         second, text = self._second
         if second != int(now):
             second = int(now)
             text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
             self._second = second, text
-        event["timestamp"] = f"{text}.{int((now - second) * 1_000_000):06}Z"
-        return event
+        return f"{text}.{int((now - second) * 1_000_000):06}Z"
+
+
+STAMP: Final = _TimeStamper()
+"""That of all events."""
 
 
 @cache
@@ -102,6 +111,22 @@ class _Handler(logging.StreamHandler[TextIO]):
         )
 
 
+@dataclass
+class _Plain:
+    """What `configure_logging` has left, where events are JSON."""
+
+    level: int = 0
+    configuration: dict[str, Any] = field(default_factory=dict)
+
+
+_PLAIN: Final = _Plain()
+
+
+def level_of_plain_lines() -> int | None:
+    """Return the level from which on events are logged, if they are JSON and nobody has changed structlog since."""
+    return _PLAIN.level if structlog.get_config() == _PLAIN.configuration else None
+
+
 def configure_logging(settings: LogSettings) -> None:
     """Send structlog's events and the standard library's records to standard output, in one format.
 
@@ -113,7 +138,7 @@ def configure_logging(settings: LogSettings) -> None:
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        _TimeStamper(),
+        STAMP,
     ]
     if settings.log_format == "json":
         rendering = _unfailing(_render_json)
@@ -135,6 +160,10 @@ def configure_logging(settings: LogSettings) -> None:
         logger_factory=lambda *_: logger,
         cache_logger_on_first_use=False,
     )
+    _PLAIN.level = level
+    # A copy, because `structlog.testing.capture_logs` changes the list itself.
+    is_json = settings.log_format == "json"
+    _PLAIN.configuration = {**structlog.get_config(), "processors": [*shared, rendering]} if is_json else {}
 
     handler = _Handler(output)
     handler.setFormatter(

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import CompoundSelect, Connection, Engine, Executable, Row, Select
+from sqlalchemy import CompoundSelect, Connection, Engine, Executable, PoolProxiedConnection, Row, Select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.sql.dml import UpdateBase
 
 # relies on: `await_only`, by which SQLAlchemy's own dialects call a driver; `_row_getter`, which makes rows of records,
 # and `_safe_for_cache`, which says whether it may be kept; `_has_events`, which says that somebody listens; and
-# `_handle_exception` and `_handle_dbapi_exception`, which say what an error means.
+# `_handle_exception`, `_handle_dbapi_exception` and `_handle_dbapi_exception_noconnection`, which say what an error
+# means, for a `Connection` that is made of one from the pool.
 from sqlalchemy.util import await_only
 
 from app.kit.database.arguments import names_in, packed
@@ -65,6 +66,7 @@ class PreparedStatements(SingleStatements):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
+        self._error: type[Exception] = engine.dialect.loaded_dbapi.Error
         self._known: WeakKeyDictionary[Executable, _Known] = WeakKeyDictionary()
 
     def execute(self, statement: Executable, parameters: Mapping[str, Any] | None) -> Sequence[AnyRow]:
@@ -103,15 +105,25 @@ class PreparedStatements(SingleStatements):
         return known.prepared[names]
 
     def _fetch(self, prepared: _Prepared, given: Mapping[str, Any]) -> Sequence[Any]:
-        with self.engine.connect() as connection:
-            sent = None
-            try:
-                sent = packed(prepared.names, [_value(argument, given) for argument in prepared.arguments])
-                driver_connection: Any = connection.connection.driver_connection
-                records: Sequence[Any] = await_only(fetch(driver_connection, prepared.text, sent))
-            except BaseException as error:
+        pooled = self._checked_out()
+        driver: Any = pooled.driver_connection
+        sent = None
+        try:
+            sent = packed(prepared.names, [_value(argument, given) for argument in prepared.arguments])
+            records: Sequence[Any] = await_only(fetch(driver, prepared.text, sent))
+        except BaseException as error:
+            with Connection(self.engine, pooled) as connection:
                 _fail(connection, prepared.text, given, sent, error)
+        pooled.close()
         return records
+
+    def _checked_out(self) -> PoolProxiedConnection:
+        """Take a connection from the pool: SQLAlchemy's own around it is of use for failures only."""
+        try:
+            return self.engine.raw_connection()
+        except self._error as error:
+            Connection._handle_dbapi_exception_noconnection(error, self.engine.dialect, self.engine)  # noqa: SLF001
+            raise
 
 
 def _value(argument: _Argument, given: Mapping[str, Any]) -> Any:
@@ -145,8 +157,7 @@ def _fail(connection: Connection, text: str, given: Mapping[str, Any], sent: Any
         fail(error, text, sent, None, None)
     except StatementError as raised:
         if raised.orig is not error:
-            # It rolls back where there is no transaction of its own, and that has failed, too.
-            connection.invalidate()
+            # It rolls back where there is no transaction of its own. That has failed, and the connection is given up.
             fail(error, text, sent, None, None)
         if isinstance(raised, DBAPIError):
             raise

@@ -15,6 +15,7 @@ from app.kit.http.error_handlers import response_to
 from app.kit.http.metrics import HttpMetrics
 from app.kit.http.problems import internal_server_error
 from app.kit.http.request_id import HEADER, begin_request
+from app.kit.http.request_line import log_request
 from app.kit.http.websockets import serve_websocket
 
 _HEADER_BYTES: Final = HEADER.lower().encode()
@@ -132,9 +133,8 @@ class RequestMiddleware:
         finally:
             seconds = (ended or perf_counter()) - started
             self._metrics.observe(scope, status, seconds)
-            log.log(
+            log_request(
                 level,
-                "request",
                 method=scope["method"],
                 path=scope["path"],
                 status=status,
