@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.contenders import Command, Contender, Start
-from benchmarks.interpreter import find_python
+from benchmarks.interpreter import VERSIONS, find_python
 from tests.harness.rendering.combinations import Combination, combinations
 from tests.harness.rendering.template import Template
 from tests.harness.running.live_service import serving_command
@@ -26,13 +26,13 @@ class Way(NamedTuple):
         description: What the legend says about it.
         variables: Settings that differ.
         words: What is added to the command of the image.
-        python: The version that it runs on; by default the one of everybody.
+        pythons: The versions of which it takes the first that is installed; by default those of everybody.
     """
 
     description: str
     variables: Mapping[str, str] = {}
     words: tuple[str, ...] = ()
-    python: str | None = None
+    pythons: tuple[str, ...] = ()
 
 
 _USUAL = Way("")
@@ -41,7 +41,10 @@ _ON_REQUEST = {
     "unprepared": Way(", no prepared queries", {"DATABASE_PREPARED_QUERIES": "false"}),
     "asyncio": Way(", the loop of asyncio", words=("--loop", "asyncio")),
     "h11": Way(", the parser h11", words=("--http", "h11")),
-    **{f"python{version}": Way(f", Python {version}", python=version) for version in ("3.11", "3.12", "3.13", "3.14")},
+    **{
+        f"python{version}": Way(f", Python {version}", pythons=(version,))
+        for version in ("3.11", "3.12", "3.13", "3.14")
+    },
 }
 """Ways that are measured where they are named, beside the default."""
 
@@ -74,9 +77,9 @@ def _ways_of(template: Template, combination: Combination) -> list[Contender]:
     return [usual, *(replace(each, on_request=True) for each in others)]
 
 
-def service_in(folder: Path, version: str | None = None) -> Service:
-    """A service that is not there before it is installed, on a version of Python or on that of all contenders."""
-    return Service(folder / "service", folder / "environment", find_python(*filter(None, [version])))
+def service_in(folder: Path, pythons: Sequence[str] = ()) -> Service:
+    """A service that is not there before it is installed, on one of these Pythons or on that of all contenders."""
+    return Service(folder / "service", folder / "environment", find_python(pythons or VERSIONS))
 
 
 def install(template: Template, combination: Combination, service: Service) -> None:
@@ -105,7 +108,7 @@ def server_parameters(service: Service, database_url: str) -> dict[str, str]:
 
 def _contender(template: Template, combination: Combination, name: str = "", way: Way = _USUAL) -> Contender:
     def prepare(folder: Path) -> Start:
-        service = service_in(folder, way.python)
+        service = service_in(folder, way.pythons)
         install(template, combination, service)
         return start_of(service, way)
 

@@ -1,5 +1,7 @@
 """The Python that every contender runs on."""
 
+from collections.abc import Sequence
+
 from tests.harness.running.interpreters import find_interpreter
 
 VERSIONS = ("3.13", "3.12")
@@ -10,9 +12,8 @@ class PythonMissingError(RuntimeError):
     """None of the versions is installed."""
 
 
-def find_python(*versions: str) -> str:
-    """Where the first of the versions is that is installed, by default of VERSIONS. Raises PythonMissingError."""
-    versions = versions or VERSIONS
+def find_python(versions: Sequence[str]) -> str:
+    """Where the first of the versions is that is installed. Raises PythonMissingError."""
     for version in versions:
         interpreter = find_interpreter(version)
         if interpreter is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from benchmarks.interpreter import find_python
+from benchmarks.interpreter import VERSIONS, find_python
 from tests.harness.running.commands import run
 
 _TIMEOUT = 900  # seconds; one generator also installs its project and has pre-commit format it, twice
@@ -16,7 +16,7 @@ _TIMEOUT = 900  # seconds; one generator also installs its project and has pre-c
 def uv(*words: str, cwd: Path) -> None:
     """Run uv with the Python of all contenders. Raises CommandFailedError."""
     variables = {
-        "UV_PYTHON": find_python(),
+        "UV_PYTHON": find_python(VERSIONS),
         "UV_PYTHON_DOWNLOADS": "never",
         # A generator that runs pre-commit in its project may leave out what takes long and changes no file.
         "SKIP": "mypy",

@@ -123,7 +123,6 @@ class PreparedStatements(SingleStatements):
             return self.engine.raw_connection()
         except self._error as error:
             Connection._handle_dbapi_exception_noconnection(error, self.engine.dialect, self.engine)  # noqa: SLF001
-            raise
 
 
 def _value(argument: _Argument, given: Mapping[str, Any]) -> Any:
