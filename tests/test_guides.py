@@ -18,7 +18,7 @@ from tests.harness.rendering.template import Template
 SERVICES: dict[str, Answers] = {"postgres": {}, "sqlite": {"driver": "aiosqlite", "data_access": "direct"}}
 
 LIBRARIES = {
-    *("Annotated", "NamedTuple", "TypedDict", "asynccontextmanager", "partial", "pytest", "sha256"),
+    *("Annotated", "Literal", "NamedTuple", "TypedDict", "asynccontextmanager", "partial", "pytest", "sha256"),
     *("Depends", "FastAPI", "HTTPException", "HTTPConnection", "Request", "Response", "httpx2"),
     *("ForeignKey", "Mapped", "bindparam", "func", "insert", "mapped_column", "op", "relationship", "select", "text"),
     *("Field", "SettingsConfigDict", "postgresql", "sa"),
@@ -27,7 +27,7 @@ LIBRARIES = {
 
 STORY = {
     *("router", "session", "database", "response", "invoice_id", "tenant_id", "invoice", "created", "rows", "refused"),
-    *("Invoice", "InvoiceCreate", "InvoiceLine", "InvoiceRead", "InvoiceRow", "FIND", "FIND_TENANT"),
+    *("Invoice", "InvoiceCreate", "InvoiceLine", "InvoiceRead", "InvoiceRow", "FIND", "FIND_TENANT", "LINES"),
     *("User", "UserRow", "CurrentUser"),
     *("Job", "carry_out", "legacy_report"),
     *("ROUTERS", "Settings", "VALUES", "VERSIONS", "create_app", "open_resources"),

@@ -21,13 +21,14 @@ from typing import NamedTuple
 from sqlalchemy import insert, select
 
 from app.heroes.models import Hero
-from app.heroes.queries import BY_ID, CHANGE, CREATE, FIND, LIST, HeroRow
+from app.heroes.queries import CHANGE, CREATE, FIND, LIST, HeroRow
 from app.heroes.repository import HeroRepository
-from app.heroes.schemas import HeroCreate
+from app.heroes.schemas import HeroCreate, HeroListParams
 from app.kit.database.bulk import insert_many
 from app.kit.database.dependencies import CurrentDatabase, ReadSession, WriteSession
 from app.kit.database.pagination import Page
 from app.kit.database.query import Query, change_row
+from app.kit.http.paging import PageParams
 from app.settings import CurrentSettings
 from app.teams.models import Team
 from app.teams.repository import TeamRepository
@@ -69,8 +70,13 @@ MISTAKES = {
     ),
     "page of other rows": (
         "async def page(database: CurrentDatabase) -> Page[Pair]:\n"
-        "    return await BY_ID.page(database, LIST, cursor=None, limit=1)\n",
-        "return-value|arg-type",
+        "    return await LIST.page(database, HeroListParams(limit=1))\n",
+        "return-value",
+    ),
+    "parameters of another list": (
+        "async def page(database: CurrentDatabase) -> Page[HeroRow]:\n"
+        "    return await LIST.page(database, PageParams(limit=1))\n",
+        "arg-type",
     ),
     "bulk insert in a reading session": (
         "async def add(session: ReadSession) -> int:\n    return await insert_many(session, Hero, [])\n",
@@ -123,7 +129,7 @@ MISTAKES = {
 SOUND = """\
 async def read(database: CurrentDatabase, session: ReadSession) -> list[Pair]:
     hero = await FIND.get(session, id=1)
-    page: Page[HeroRow] = await BY_ID.page(database, LIST, cursor=None, limit=hero.id)
+    page: Page[HeroRow] = await LIST.page(database, HeroListParams(limit=hero.id))
     same: HeroRow = await HeroRepository(session).get(hero.id)
     ids: list[int] = await Query.of_values(select(Hero.id)).all(session)
     return await Query(Pair, select(Hero.id, Hero.name)).all(session) if ids and page.items and same else []

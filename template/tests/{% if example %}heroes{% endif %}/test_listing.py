@@ -83,6 +83,41 @@ async def test_invalid_team_id_is_refused(client: httpx2.AsyncClient, team_id: s
     assert_problem(await client.get("/heroes", params={"team_id": team_id}), 422, kind="validation")
 
 
-@pytest.mark.parametrize("cursor", ["", "forged", "WzBd", "WyJ4Il0", "Wzk5OTk5OTk5OTk5OTk5OTk5OTk5XQ", "x" * 201])
+async def test_list_is_sorted_as_asked(client: httpx2.AsyncClient) -> None:
+    await create_heroes(client, *"abcde")
+    names, cursor = await page(client, sort="-id", limit=3)
+    assert names == ["e", "d", "c"]
+    assert await page(client, sort="-id", limit=3, cursor=cursor) == (["b", "a"], None)
+    assert_problem(await client.get("/heroes", params={"sort": "id", "cursor": cursor}), 422)
+
+
+@pytest.mark.parametrize("asked", ["sort=name", "sort=", "name=Deadpond", "total=many"])
+async def test_what_the_list_does_not_know_is_refused(client: httpx2.AsyncClient, asked: str) -> None:
+    assert_problem(await client.get(f"/heroes?{asked}"), 422, kind="validation")
+
+
+async def test_links_lead_to_the_other_pages(client: httpx2.AsyncClient) -> None:
+    await create_heroes(client, *"abcde")
+    assert "Link" not in (await client.get("/heroes")).headers
+    first = await client.get("/heroes?limit=2&sort=-id")
+    second = await client.get(first.links["next"]["url"])
+    assert [hero["name"] for hero in second.json()["items"]] == ["c", "b"]
+    assert second.links.keys() == {"next", "prev", "first"}
+    for relation in ("prev", "first"):
+        assert (await client.get(second.links[relation]["url"])).json() == first.json()
+
+
+async def test_total_is_counted_when_asked_for(client: httpx2.AsyncClient) -> None:
+    team_id = (await client.post("/teams", json={"name": "X", "headquarters": "Y"})).json()["id"]
+    await create_heroes(client, "loner")
+    await create_heroes(client, "first", "second", team_id=team_id)
+    assert "X-Total-Count" not in (await client.get("/heroes")).headers
+    for asked, total in {"limit=1": "3", f"team_id={team_id}": "2"}.items():
+        assert (await client.get(f"/heroes?{asked}&total=true")).headers["X-Total-Count"] == total
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "forged", "WyJpZCIsMF0", "WyJpZCIsIngiXQ", "WyJpZCIsOTk5OTk5OTk5OTk5OTk5OTk5OTld", "x" * 2001]
+)
 async def test_forged_cursor_is_refused(client: httpx2.AsyncClient, cursor: str) -> None:
     assert_problem(await client.get("/heroes", params={"cursor": cursor}), 422)

@@ -10,7 +10,9 @@ from typing import Final, NamedTuple
 from sqlalchemy import bindparam, insert, select
 
 from app.heroes.models import Hero, HeroEvent
+from app.heroes.schemas import HeroListParams
 from app.kit.database.change import Change
+from app.kit.database.listing import Listing
 from app.kit.database.pagination import Keyset
 from app.kit.database.query import Command, Query
 from app.kit.http.fields import Identifier
@@ -40,8 +42,15 @@ _COLUMNS: Final = (Hero.id, Hero.name, Hero.age, Hero.team_id, Hero.version, Her
 _VISIBLE: Final = select(*_COLUMNS).where(Hero.deleted_at.is_(None))
 
 FIND: Final = Query(HeroRow, _VISIBLE.where(Hero.id == bindparam("id")))
-LIST: Final = Query(HeroRow, _VISIBLE)
-LIST_OF_TEAM: Final = Query(HeroRow, _VISIBLE.where(Hero.team_id == bindparam("team_id")))
+LIST: Final = Listing(
+    Query(HeroRow, _VISIBLE),
+    HeroListParams,
+    orders={
+        "id": Keyset(Hero.id, types=tuple[Identifier]),
+        "-id": Keyset(Hero.id.desc(), types=tuple[Identifier]),
+    },
+    filters={"team_id": Hero.team_id == bindparam("team_id")},
+)
 EXPORT: Final = Query(HeroRow, _VISIBLE.order_by(Hero.id))
 CREATE: Final = Command(HeroRow, insert(Hero).returning(*_COLUMNS))
 CHANGE: Final = Change(Hero, FIND)
@@ -56,5 +65,4 @@ EVENTS: Final = Query(
 
 RECORD_EVENT: Final = insert(HeroEvent)
 
-BY_ID: Final = Keyset(Hero.id, types=tuple[Identifier])
 EVENTS_BY_ID: Final = Keyset(HeroEvent.id, types=tuple[Identifier])

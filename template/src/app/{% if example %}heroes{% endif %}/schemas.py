@@ -1,11 +1,12 @@
 """What clients send and receive about heroes."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from app.kit.http.fields import LEFT_OUT, Identifier, NoCoercion, Omittable, Reference, Text
+from app.kit.http.fields import LEFT_OUT, Identifier, NoCoercion, Omittable, Reference, Text, Total
+from app.kit.http.paging import PageParams
 
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 Age = Annotated[int, Field(ge=0, le=10_000), NoCoercion]
@@ -31,6 +32,14 @@ class HeroPatch(BaseModel):
     secret_name: Omittable[Name] = LEFT_OUT
     age: Age | None = None
     team_id: Reference | None = None
+
+
+class HeroListParams(PageParams):
+    """What the list of heroes can be asked for. They are sorted by their ids, descending with a minus."""
+
+    sort: Literal["id", "-id"] = "id"
+    total: Total = False
+    team_id: Identifier | None = None
 
 
 class HeroRead(BaseModel):

@@ -1,14 +1,31 @@
 """Keyset pagination: a page costs the same wherever it is, and rows that come or go do not shift it."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Generic,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+)
 from weakref import WeakKeyDictionary
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-from sqlalchemy import Integer, Select, bindparam, tuple_
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from sqlalchemy import BindParameter, ColumnElement, Integer, Select, bindparam
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql import visitors
 
+from app.kit.database.order import OrderColumn, Stretch, stretches, stretches_after
 from app.kit.database.query import Executor, Query
 from app.kit.database.rows import optional_fields
 
@@ -17,6 +34,9 @@ AnySelect = Select[*tuple[Any, ...]]
 
 RowT = TypeVar("RowT")
 
+_BACKWARDS: Final = "<"
+"""What a cursor begins with whose page lies before it."""
+
 
 class InvalidCursorError(ValueError):
     """The cursor is not one that this listing has handed out."""
@@ -24,78 +44,153 @@ class InvalidCursorError(ValueError):
 
 @dataclass(frozen=True)
 class Page(Generic[RowT]):
-    """Some rows, and the cursor with which the next ones are asked for."""
+    """Some rows, and the cursors with which those after and before them are asked for."""
 
     # As a response model, `Page[InvoiceRead]`, it converts its rows.
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(from_attributes=True, revalidate_instances="always")
 
     items: list[RowT]
     next_cursor: str | None
+    previous_cursor: Annotated[str | None, Field(exclude=True)] = None
+    """Not in the body of a response: the header `Link` has it."""
+
+
+class _Position(NamedTuple):
+    """Where a page begins, and whether its rows are those before."""
+
+    backwards: bool
+    values: tuple[Any, ...]
+
+
+class _Part(NamedTuple):
+    """The statement of a stretch of the listing, and the values of the position that it needs."""
+
+    statement: AnySelect
+    needs: frozenset[str]
 
 
 class Keyset:
-    """The columns by which a listing is ordered, ascending.
+    """The order of a listing: columns that ascend, or descend with `.desc()`.
 
-    Together they must be unique, none may be NULL, and an index should have them in this order. `types` is a tuple of
-    their Python types, with the bounds of what the database can store: a cursor comes from outside and is checked
-    against it.
+    Together they must be unique, and an index should have them in this order. `types` is a tuple of their Python types,
+    with the bounds of what the database can store: a cursor comes from outside and is checked against it. A column that
+    may be NULL has `| None` there. Its NULLs come where the database has them by itself, unless `.nulls_first()` or
+    `.nulls_last()` says where.
     """
 
-    def __init__(self, *columns: InstrumentedAttribute[Any], types: Any) -> None:
-        """Make a keyset; raises TypeError for what is no attribute of a model, such as one with `.desc()`."""
-        for column in columns:
-            if not isinstance(column, InstrumentedAttribute):
-                raise TypeError(f"A keyset has attributes of models, and ascends: {column} is none.")
-        self._columns = columns
-        self._names = [column.key for column in columns]
-        self._last = [f"last_{name}" for name in self._names]
-        self._values: TypeAdapter[tuple[Any, ...]] = TypeAdapter(types)
-        self._pages: WeakKeyDictionary[Query[Any], tuple[AnySelect, AnySelect]] = WeakKeyDictionary()
+    def __init__(self, *columns: InstrumentedAttribute[Any] | ColumnElement[Any], types: Any) -> None:
+        """Make a keyset; raises TypeError for what is no column, and unless there is a type for each."""
+        declared = get_args(types)
+        if not columns or get_origin(types) is not tuple or len(declared) != len(columns) or Ellipsis in declared:
+            raise TypeError(f"A keyset of {len(columns)} columns has a tuple of as many types: {types} is none.")
+        self._columns = [
+            OrderColumn.of(column, nullable=_may_be_none(each)) for column, each in zip(columns, declared, strict=True)
+        ]
+        self._names = [column.name for column in self._columns]
+        self._last = [column.last.key for column in self._columns]
+        self._order = ",".join(map(str, self._columns))
+        # A cursor says which order it is of, because a place in one is none in another.
+        mark: Any = Literal[self._order, _BACKWARDS + self._order]
+        kind: Any = tuple.__class_getitem__((mark, *declared))
+        self._cursors: TypeAdapter[tuple[Any, ...]] = TypeAdapter(kind)
+        self._parts: WeakKeyDictionary[Query[Any], dict[tuple[bool, ...], Sequence[_Part]]] = WeakKeyDictionary()
 
     async def page(
         self, executor: Executor, query: Query[RowT], /, *, cursor: str | None, limit: int, **parameters: Any
     ) -> Page[RowT]:
-        """Return up to `limit` rows after the cursor, and the cursor of the next page or None at the end.
+        """Return up to `limit` rows from the cursor on, and the cursors of the pages around them.
 
         The rows must have the keyset's columns. Parameters are the query's, by name. Raises InvalidCursorError, and
         TypeError for a query that cannot be listed in pages.
         """
         query.check_parameters(parameters)
-        first, further = self._pages.get(query) or self._prepare(query)
-        # One row more than asked for tells whether there is a next page.
-        values = {**parameters, "row_limit": limit + 1}
-        if cursor is not None:
-            values.update(zip(self._last, self._decode(cursor), strict=True))
+        position = None if cursor is None else self._decode(cursor)
+        last = {} if position is None else dict(zip(self._last, position.values, strict=True))
+        backwards = position is not None and position.backwards
         make = query.row
-        rows = [make(*row) for row in await executor.execute(first if cursor is None else further, values)]
-        if len(rows) <= limit:
-            return Page(rows, None)
+        rows: list[RowT] = []
+        for statement, needs in self._parts_of(query, position):
+            values = {**parameters, **{name: last[name] for name in needs}}
+            # One row more than asked for tells whether there is a next page.
+            values["row_limit"] = limit + 1 - len(rows)
+            rows += [make(*row) for row in await executor.execute(statement, values)]
+            if len(rows) > limit:
+                break
+        has_more = len(rows) > limit
         del rows[limit:]
-        return Page(rows, self._encode(tuple(getattr(rows[-1], name) for name in self._names)))
+        if not rows:
+            return Page(rows, None)
+        if backwards:
+            rows.reverse()
+        has_next = has_more or backwards
+        has_previous = position is not None and (has_more or not backwards)
+        return Page(
+            rows,
+            self._encode(self._order, rows[-1]) if has_next else None,
+            self._encode(_BACKWARDS + self._order, rows[0]) if has_previous else None,
+        )
 
-    def _prepare(self, query: Query[Any]) -> tuple[AnySelect, AnySelect]:
-        """Return the statements of the first page and of any further one, kept for as long as the query is."""
+    def _parts_of(self, query: Query[Any], position: _Position | None) -> Sequence[_Part]:
+        """Return the statements of a page, which are kept for as long as the query is."""
+        kept = self._parts.get(query)
+        if kept is None:
+            self._check(query)
+            kept = self._parts[query] = {}
+        # What they are depends on where the page lies, and on which of the values are NULL.
+        kind = () if position is None else (position.backwards, *(value is None for value in position.values))
+        if kind not in kept:
+            kept[kind] = [_part(query, stretch) for stretch in self._stretches(kind)]
+        return kept[kind]
+
+    def _check(self, query: Query[Any]) -> None:
         statement = cast("AnySelect", query.statement)
         # relies on: these two, which have no public counterpart.
         if statement._order_by_clauses or statement._has_row_limiting_clause:  # noqa: SLF001 - see above
             raise TypeError("The statement has an order or a limit of its own: a page has that of its keyset.")
-        if optional := [name for name in self._names if name in optional_fields(query.row)]:
-            raise TypeError(f"{optional[0]} may be NULL, and pages would lack those rows: exclude them by a condition.")
-        first = statement.order_by(*self._columns).limit(bindparam("row_limit", type_=Integer))
-        last = (bindparam(name, type_=column.type) for name, column in zip(self._last, self._columns, strict=True))
-        self._pages[query] = first, first.where(tuple_(*self._columns) > tuple_(*last))
-        return self._pages[query]
+        optional = optional_fields(query.row)
+        if lost := [column.name for column in self._columns if column.name in optional and not column.nullable]:
+            raise TypeError(
+                f"{lost[0]} may be NULL, and pages would lack those rows: add `| None` to its type in the keyset, or "
+                "exclude them by a condition."
+            )
 
-    def _encode(self, values: tuple[Any, ...]) -> str:
-        return urlsafe_b64encode(self._values.dump_json(values)).decode().rstrip("=")
+    def _stretches(self, kind: tuple[bool, ...]) -> list[Stretch]:
+        if not kind:
+            return stretches(self._columns)
+        backwards, *nulls = kind
+        return stretches_after([column.reversed if backwards else column for column in self._columns], nulls)
 
-    def _decode(self, cursor: str) -> tuple[Any, ...]:
+    def _encode(self, mark: str, row: object) -> str:
+        return self._text((mark, *(getattr(row, name) for name in self._names)))
+
+    def _text(self, values: tuple[Any, ...]) -> str:
+        return urlsafe_b64encode(self._cursors.dump_json(values)).decode().rstrip("=")
+
+    def _decode(self, cursor: str) -> _Position:
         try:
             padded = cursor.encode() + b"=" * (-len(cursor) % 4)
-            values = self._values.validate_json(urlsafe_b64decode(padded))
+            values = self._cursors.validate_json(urlsafe_b64decode(padded))
         except (ValueError, ValidationError):
             values = None
         # Both steps are lenient: they pass over characters that are none of base64's, and take "1" for a number.
-        if values is None or self._encode(values) != cursor:
-            raise InvalidCursorError("The cursor is not one that this listing has handed out.")
-        return values
+        if values is None or self._text(values) != cursor:
+            raise InvalidCursorError("The cursor is not one that this listing has handed out in this order.")
+        return _Position(values[0] != self._order, values[1:])
+
+
+def _part(query: Query[Any], stretch: Stretch) -> _Part:
+    statement = cast("AnySelect", query.statement).order_by(*stretch.order)
+    statement = statement.limit(bindparam("row_limit", type_=Integer))
+    if stretch.condition is None:
+        return _Part(statement, frozenset())
+    needs = {part.key for part in visitors.iterate(stretch.condition) if isinstance(part, BindParameter)}
+    return _Part(statement.where(stretch.condition), frozenset(needs))
+
+
+def _may_be_none(kind: Any) -> bool:
+    """Return whether None is a value of a type."""
+    if get_origin(kind) is Annotated:
+        return _may_be_none(get_args(kind)[0])
+    if get_origin(kind) in {Union, UnionType}:
+        return any(_may_be_none(each) for each in get_args(kind))
+    return kind in {None, NoneType}

@@ -14,7 +14,7 @@ from app.kit.http.request_id import HEADER
 
 _METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _REQUEST_HEADERS: Final = ("Authorization", "Idempotency-Key", "If-Match", "If-None-Match", HEADER)
-_RESPONSE_HEADERS: Final = ("ETag", "Location", "Retry-After", HEADER)
+_RESPONSE_HEADERS: Final = ("ETag", "Link", "Location", "Retry-After", "X-Total-Count", HEADER)
 
 
 class Cors(CORSMiddleware):

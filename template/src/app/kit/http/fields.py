@@ -56,5 +56,8 @@ LEFT_OUT: Final[None] = Field(default_factory=lambda: None)
 Limit = Annotated[int, Query(ge=1, le=100, description="How many items a page has at most.")]
 """The size of a page."""
 
-Cursor = Annotated[str | None, Query(max_length=200, description="The `next_cursor` of the page before.")]
-"""Where a page begins."""
+Cursor = Annotated[str | None, Query(max_length=2000, description="The `next_cursor` of the page before.")]
+"""Where a page begins. It holds what the page is ordered by, such as a name."""
+
+Total = Annotated[bool, Query(description="Whether `X-Total-Count` is to say how many there are.")]
+"""Whether a list is counted, which may cost more than a page of it."""

@@ -39,6 +39,7 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute
 
 from app.kit.database.dependencies import current_database, write_session
+from app.kit.database.listing import TOTAL_CAP
 from app.kit.http.problems import MEDIA_TYPE, Problem
 
 CallableT = TypeVar("CallableT", bound=Callable[..., Any])
@@ -54,8 +55,13 @@ _HEADERS: Final[Mapping[str, Json]] = {
         "description": "True if the request was carried out before, and is answered as it was then.",
         "schema": {"type": "boolean"},
     },
+    "Link": {"description": "The first, the previous and the next page (RFC 8288).", "schema": {"type": "string"}},
     "Location": {"description": "Where the new resource is.", "schema": {"type": "string", "format": "uri-reference"}},
     "Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer"}},
+    "X-Total-Count": {
+        "description": f"How many there are. {TOTAL_CAP:,} means that many or more.",
+        "schema": {"type": "integer", "minimum": 0, "maximum": TOTAL_CAP},
+    },
 }
 
 _DESCRIPTIONS: Final[Mapping[int, str]] = {
