@@ -70,7 +70,7 @@ class Table:
 
     async def insert(self, number: int) -> None:
         """Insert items, of which many have the same values."""
-        # SQLite gives the largest id again once its row is gone.
+        # By itself, a database may give the largest id again once its row is gone.
         taken = max(self.ever, default=0)
         new = range(taken + 1, taken + number + 1)
         rows = [
