@@ -116,6 +116,7 @@ def test_python_client_has_names_that_people_choose(client: PythonClient) -> Non
     }
     assert client.models() == {
         *("HeroCreate", "HeroPatch", "HeroRead", "HeroEventRead", "PageHeroRead", "PageHeroEventRead", "BulkResult"),
+        "ListHeroesSort",
         *("TeamCreate", "TeamRead", "TeamWithHeroes"),
         *("Health", "HealthStatus", "Problem", "InvalidValue"),
     }

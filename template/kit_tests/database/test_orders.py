@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import pytest
 from pydantic import Field
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 
 from app.kit.database.models import NULLS_ARE_LARGEST
 from app.kit.database.pagination import InvalidCursorError, Keyset
@@ -199,6 +199,29 @@ async def test_page_after_all_rows_were_removed_is_the_end(shared_database: Data
         for cursor in (first.next_cursor, second.previous_cursor):
             page = await KEYSETS["id"].page(session, ITEMS, cursor=cursor, limit=2)
             assert (page.items, page.next_cursor, page.previous_cursor) == ([], None, None)
+
+
+@pytest.mark.parametrize("name", ["last_id", "row_limit"])
+async def test_parameter_of_a_query_keeps_its_name(shared_database: Database, name: str) -> None:
+    query = Query(Row, select(Item.id, Item.name, Item.count, Item.parent_id).where(Item.id < bindparam(name)))
+    keyset = KEYSETS["id"]
+    async with shared_database.rolled_back(), shared_database.transaction() as session:
+        await Table(session, random.Random(1)).insert(6)  # noqa: S311 - no secret
+        first = await keyset.page(session, query, cursor=None, limit=2, **{name: 4})
+        rest = await keyset.page(session, query, cursor=first.next_cursor, limit=2, **{name: 4})
+    assert [row.id for row in (*first.items, *rest.items)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["keyset_id", "keyset_limit"])
+async def test_parameter_of_the_page_itself_is_refused(shared_database: Database, name: str) -> None:
+    query = Query(Row, select(Item.id, Item.name, Item.count, Item.parent_id).where(Item.id < bindparam(name)))
+    with pytest.raises(TypeError, match=f"{name} is a parameter of the page itself"):
+        await KEYSETS["id"].page(shared_database, query, cursor=None, limit=2, **{name: 4})
+
+
+async def test_rows_without_a_column_of_the_order_are_refused(shared_database: Database) -> None:
+    with pytest.raises(TypeError, match="The rows have no count, by which the keyset orders them"):
+        await KEYSETS["count"].page(shared_database, Query.of_values(select(Item.id)), cursor=None, limit=2)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Lists that clients sort and filter by what they are allowed, and nothing else."""
 
 from collections.abc import Iterable, Mapping
-from enum import Enum
+from collections.abc import Set as AbstractSet
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any, ClassVar, Final, Generic, Literal, Protocol, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from sqlalchemy import ColumnElement, Integer, func, literal_column, select
+from sqlalchemy import BindParameter, ColumnElement, Integer, func, literal_column, select
+from sqlalchemy.sql import visitors
 
 from app.kit.database.pagination import AnySelect, Keyset, Page, RowT
 from app.kit.database.query import Executor, Query
@@ -63,6 +65,10 @@ class Listing(Generic[RowT, ParamsT]):
         self._orders = dict(orders)
         self._filters = dict(filters or {})
         _check(params, set(self._orders), set(self._filters))
+        for keyset in self._orders.values():
+            keyset.check(query)
+        for name, condition in self._filters.items():
+            _check_filter(name, condition)
         self._usual = next(iter(self._orders))
         self._filtered = lru_cache(_KEPT)(self._filter)
         self._counts = lru_cache(_KEPT)(self._count)
@@ -99,21 +105,35 @@ class Listing(Generic[RowT, ParamsT]):
 
 def _check(params: type[Any], orders: set[str], filters: set[str]) -> None:
     """Raise TypeError unless the fields of the parameters are those of every list, and have orders and filters."""
+    name = params.__name__
     fields = {name: hint for name, hint in get_type_hints(params).items() if _is_field(name, hint)}
-    sorts = _options(fields.get("sort"))
     if not orders:
         raise TypeError("A listing has at least one order.")
-    if "sort" not in fields and len(orders) > 1:
-        raise TypeError(f"{params.__name__} has no field `sort`, and the listing more than one order.")
-    if "sort" in fields and sorts != orders:
+    if "sort" in fields:
+        sorts = _options(fields["sort"])
+        if not sorts:
+            raise TypeError(f"{name}.sort is no `Literal[...]` and no StrEnum, so nothing says which orders there are.")
+        _compare(f"{name}.sort", "order", sorts, orders)
+    elif len(orders) > 1:
+        raise TypeError(f"{name} has no field `sort`, and the listing more than one order.")
+    _compare(name, "filter", fields.keys() - _OF_EVERY_LIST, filters)
+
+
+def _compare(where: str, what: str, asked: AbstractSet[str], given: AbstractSet[str]) -> None:
+    if missing := asked - given:
+        raise TypeError(f"{where} has what the listing has no {what} for: {_show(missing)}.")
+    if unknown := given - asked:
+        raise TypeError(f"The listing has the {what} {_show(unknown)}, which {where} does not know.")
+
+
+def _check_filter(name: str, condition: ColumnElement[bool]) -> None:
+    """Raise TypeError unless the value of a filter is the only parameter of its condition."""
+    parts = [part for part in visitors.iterate(condition) if isinstance(part, BindParameter)]
+    names = {part.key for part in parts if not part.unique}
+    if names != {name}:
         raise TypeError(
-            f"{params.__name__}.sort can be {_show(sorts)}, and the listing has the orders {_show(orders)}: it is a "
-            "`Literal[...]` of the names of the orders."
-        )
-    if (asked := fields.keys() - _OF_EVERY_LIST) != filters:
-        raise TypeError(
-            f"{params.__name__} has the filters {_show(asked)}, and the listing {_show(filters)}: each field has a "
-            "condition of its name."
+            f"The condition of the filter {name} has the parameters {_show(names)}: it has one, "
+            f'`bindparam("{name}")`, which holds what the client sends.'
         )
 
 
@@ -122,9 +142,9 @@ def _is_field(name: str, hint: Any) -> bool:
 
 
 def _options(kind: Any) -> set[str]:
-    """Return the values of a `Literal` or of an enum."""
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return {str(member.value) for member in kind}
+    """Return the values of a `Literal` or of an enum; none of another type."""
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return {member.value for member in kind}
     return set(get_args(kind)) if get_origin(kind) is Literal else set()
 
 

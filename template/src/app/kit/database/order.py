@@ -46,7 +46,7 @@ class OrderColumn(NamedTuple):
             nulls_last = False
         elif operators.nulls_last_op in modifiers:
             nulls_last = True
-        last = bindparam(f"last_{name}", type_=column.type)
+        last = bindparam(f"keyset_{name}", type_=column.type)
         return cls(name, column, last, descends, nullable, nulls_last)
 
     @property

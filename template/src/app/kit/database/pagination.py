@@ -27,12 +27,15 @@ from sqlalchemy.sql import visitors
 
 from app.kit.database.order import OrderColumn, Stretch, stretches, stretches_after
 from app.kit.database.query import Executor, Query
-from app.kit.database.rows import optional_fields
+from app.kit.database.rows import columns_of, name_of, optional_fields, parameter_names
 
 AnySelect = Select[*tuple[Any, ...]]
 """An untyped SELECT."""
 
 RowT = TypeVar("RowT")
+
+_LIMIT: Final = "keyset_limit"
+"""What statements call the number of rows that are fetched."""
 
 _BACKWARDS: Final = "<"
 """What a cursor begins with whose page lies before it."""
@@ -112,7 +115,7 @@ class Keyset:
         for statement, needs in self._parts_of(query, position):
             values = {**parameters, **{name: last[name] for name in needs}}
             # One row more than asked for tells whether there is a next page.
-            values["row_limit"] = limit + 1 - len(rows)
+            values[_LIMIT] = limit + 1 - len(rows)
             rows += [make(*row) for row in await executor.execute(statement, values)]
             if len(rows) > limit:
                 break
@@ -134,7 +137,7 @@ class Keyset:
         """Return the statements of a page, which are kept for as long as the query is."""
         kept = self._parts.get(query)
         if kept is None:
-            self._check(query)
+            self.check(query)
             kept = self._parts[query] = {}
         # What they are depends on where the page lies, and on which of the values are NULL.
         kind = () if position is None else (position.backwards, *(value is None for value in position.values))
@@ -142,17 +145,24 @@ class Keyset:
             kept[kind] = [_part(query, stretch) for stretch in self._stretches(kind)]
         return kept[kind]
 
-    def _check(self, query: Query[Any]) -> None:
+    def check(self, query: Query[Any]) -> None:
+        """Raise TypeError for a query that cannot be listed in pages of this order."""
         statement = cast("AnySelect", query.statement)
         # relies on: these two, which have no public counterpart.
         if statement._order_by_clauses or statement._has_row_limiting_clause:  # noqa: SLF001 - see above
             raise TypeError("The statement has an order or a limit of its own: a page has that of its keyset.")
+        selected = {name_of(column) for column in columns_of(statement)}
+        if missing := [name for name in self._names if name not in selected]:
+            raise TypeError(f"The rows have no {missing[0]}, by which the keyset orders them: select it, too.")
         optional = optional_fields(query.row)
         if lost := [column.name for column in self._columns if column.name in optional and not column.nullable]:
             raise TypeError(
                 f"{lost[0]} may be NULL, and pages would lack those rows: add `| None` to its type in the keyset, or "
                 "exclude them by a condition."
             )
+        _, known = parameter_names(statement)
+        if taken := sorted(known.intersection([*self._last, _LIMIT])):
+            raise TypeError(f"{taken[0]} is a parameter of the page itself: give that of the statement another name.")
 
     def _stretches(self, kind: tuple[bool, ...]) -> list[Stretch]:
         if not kind:
@@ -180,7 +190,7 @@ class Keyset:
 
 def _part(query: Query[Any], stretch: Stretch) -> _Part:
     statement = cast("AnySelect", query.statement).order_by(*stretch.order)
-    statement = statement.limit(bindparam("row_limit", type_=Integer))
+    statement = statement.limit(bindparam(_LIMIT, type_=Integer))
     if stretch.condition is None:
         return _Part(statement, frozenset())
     needs = {part.key for part in visitors.iterate(stretch.condition) if isinstance(part, BindParameter)}
