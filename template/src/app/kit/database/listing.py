@@ -6,11 +6,11 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, ClassVar, Final, Generic, Literal, Protocol, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from sqlalchemy import BindParameter, ColumnElement, Integer, func, literal_column, select
-from sqlalchemy.sql import visitors
+from sqlalchemy import ColumnElement, Integer, func, literal_column, select
 
 from app.kit.database.pagination import AnySelect, Keyset, Page, RowT
 from app.kit.database.query import Executor, Query
+from app.kit.database.rows import named_parameters
 
 TOTAL_CAP: Final = 10_000
 """Where counting ends, because it takes the longer the more there is."""
@@ -128,8 +128,7 @@ def _compare(where: str, what: str, asked: AbstractSet[str], given: AbstractSet[
 
 def _check_filter(name: str, condition: ColumnElement[bool]) -> None:
     """Raise TypeError unless the value of a filter is the only parameter of its condition."""
-    parts = [part for part in visitors.iterate(condition) if isinstance(part, BindParameter)]
-    names = {part.key for part in parts if not part.unique}
+    names = {parameter.key for parameter in named_parameters(condition)}
     if names != {name}:
         raise TypeError(
             f"The condition of the filter {name} has the parameters {_show(names)}: it has one, "

@@ -41,7 +41,7 @@ class OrderColumn(NamedTuple):
             raise TypeError(f"A keyset has attributes of models, each as it is or with `.desc()`: {element} is none.")
         name = name_of(column)
         descends = operators.desc_op in modifiers
-        nulls_last = descends is not NULLS_ARE_LARGEST
+        nulls_last = _are_nulls_usually_last(descends=descends)
         if operators.nulls_first_op in modifiers:
             nulls_last = False
         elif operators.nulls_last_op in modifiers:
@@ -52,7 +52,7 @@ class OrderColumn(NamedTuple):
     @property
     def has_usual_nulls(self) -> bool:
         """Whether its NULLs come where the database has them by itself."""
-        return self.nulls_last is (self.descends is not NULLS_ARE_LARGEST)
+        return self.nulls_last is _are_nulls_usually_last(descends=self.descends)
 
     @property
     def reversed(self) -> "OrderColumn":
@@ -70,6 +70,10 @@ class OrderColumn(NamedTuple):
     def __str__(self) -> str:
         nulls = "" if not self.nullable or self.has_usual_nulls else "~"
         return f"{'-' if self.descends else ''}{self.name}{nulls}"
+
+
+def _are_nulls_usually_last(*, descends: bool) -> bool:
+    return descends is not NULLS_ARE_LARGEST
 
 
 class Stretch(NamedTuple):

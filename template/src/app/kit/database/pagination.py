@@ -21,13 +21,12 @@ from typing import (
 from weakref import WeakKeyDictionary
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from sqlalchemy import BindParameter, ColumnElement, Integer, Select, bindparam
+from sqlalchemy import ColumnElement, Integer, Select, bindparam
 from sqlalchemy.orm import InstrumentedAttribute
-from sqlalchemy.sql import visitors
 
 from app.kit.database.order import OrderColumn, Stretch, stretches, stretches_after
 from app.kit.database.query import Executor, Query
-from app.kit.database.rows import columns_of, name_of, optional_fields, parameter_names
+from app.kit.database.rows import columns_of, name_of, named_parameters, optional_fields, parameter_names
 
 AnySelect = Select[*tuple[Any, ...]]
 """An untyped SELECT."""
@@ -193,8 +192,8 @@ def _part(query: Query[Any], stretch: Stretch) -> _Part:
     statement = statement.limit(bindparam(_LIMIT, type_=Integer))
     if stretch.condition is None:
         return _Part(statement, frozenset())
-    needs = {part.key for part in visitors.iterate(stretch.condition) if isinstance(part, BindParameter)}
-    return _Part(statement.where(stretch.condition), frozenset(needs))
+    needs = frozenset(parameter.key for parameter in named_parameters(stretch.condition))
+    return _Part(statement.where(stretch.condition), needs)
 
 
 def _may_be_none(kind: Any) -> bool:

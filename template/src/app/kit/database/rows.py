@@ -76,9 +76,14 @@ def optional_fields(row: object) -> frozenset[str]:
     return frozenset(name for name, hint in _hints(row).items() if NoneType in get_args(hint))
 
 
+def named_parameters(part: Any) -> list[BindParameter[Any]]:
+    """Return the `bindparam`s of a statement or of a part of one, and not the values that are written into it."""
+    return [each for each in visitors.iterate(part) if isinstance(each, BindParameter) and not each.unique]
+
+
 def parameter_names(statement: Any) -> tuple[frozenset[str], frozenset[str]]:
     """Return which parameters a statement needs, and which it knows."""
-    named = [part for part in visitors.iterate(statement) if isinstance(part, BindParameter) and not part.unique]
+    named = named_parameters(statement)
     needed = frozenset(part.key for part in named if part.required)
     return needed, frozenset(part.key for part in named).union(_settable(statement))
 

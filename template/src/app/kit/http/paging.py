@@ -21,23 +21,21 @@ class PageParams(BaseModel):
 
 def add_links(request: Request, response: Response, page: Page[Any]) -> None:
     """Say in the header `Link` where the next, the previous and the first page are (RFC 8288)."""
+    asked = request.query_params
+    cursors = {"next": page.next_cursor, "prev": page.previous_cursor}
+    if "cursor" not in asked and not any(cursors.values()):
+        return
+    rest = urlencode([(name, value) for name, value in asked.multi_items() if name != "cursor"])
+    first = f"{request.url.path}?{rest}" if rest else request.url.path
+    # The alphabet of cursors is that of URLs.
     links = [
-        _link(request, relation, cursor)
-        for relation, cursor in (("next", page.next_cursor), ("prev", page.previous_cursor))
+        f'<{first}{"&" if rest else "?"}cursor={cursor}>; rel="{relation}"'
+        for relation, cursor in cursors.items()
         if cursor is not None
     ]
-    if "cursor" in request.query_params:
-        links.append(_link(request, "first", None))
-    if links:
-        response.headers["Link"] = ", ".join(links)
-
-
-def _link(request: Request, relation: str, cursor: str | None) -> str:
-    parameters = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-    if cursor is not None:
-        parameters.append(("cursor", cursor))
-    query = f"?{urlencode(parameters)}" if parameters else ""
-    return f'<{request.url.path}{query}>; rel="{relation}"'
+    if "cursor" in asked:
+        links.append(f'<{first}>; rel="first"')
+    response.headers["Link"] = ", ".join(links)
 
 
 def add_total(response: Response, total: int) -> None:
