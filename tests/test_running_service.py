@@ -11,9 +11,11 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -173,6 +175,31 @@ def test_dev_starts_its_server_again_at_the_same_url(service: Service) -> None:
         assert still_alive(processes, GONE_WITHIN) == [], dev.output
     with _developing(service, DATABASE_URL=first) as (dev, _):  # as a terminal has it that used it before
         assert url(dev) == first
+
+
+def test_dev_waits_for_what_is_left_of_a_server_that_was_killed(service: Service) -> None:
+    """Its process id is in use until its parent asks for it, which takes a moment when the parent was killed, too."""
+    data = service.folder / ".data" / "postgres"
+    dead = subprocess.Popen(["true"], user=data.stat().st_uid)
+    (data / "cluster" / "postmaster.pid").write_text(f"{dead.pid}\n", encoding="utf-8")
+    log = data / "server.log"
+    log.write_text("", encoding="utf-8")
+
+    def take_note() -> None:
+        deadline = time.monotonic() + 60
+        while f"PID {dead.pid}" not in log.read_text(encoding="utf-8"):
+            assert time.monotonic() < deadline, "nobody minds the process id"
+            time.sleep(0.1)
+        dead.wait()
+
+    with ThreadPoolExecutor() as parent:
+        noted = parent.submit(take_note)
+        with _developing(service) as (dev, base):
+            noted.result(timeout=60)
+            assert _call(f"{base}/heroes")[0] == 200
+            processes = dev.descendants()
+            dev.signal(signal.SIGTERM)
+            assert still_alive(processes, GONE_WITHIN) == [], dev.output
 
 
 def test_dev_ends_and_says_so_when_its_data_is_removed(service: Service) -> None:
