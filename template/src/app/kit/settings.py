@@ -11,7 +11,7 @@ from dotenv.parser import parse_stream
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from app.kit.database.settings import DatabaseSettings
+from app.kit.database.settings import ENV_FILES, DatabaseSettings
 from app.kit.http.settings import HttpSettings
 from app.kit.logs import LogSettings
 
@@ -22,7 +22,7 @@ class KitSettings(DatabaseSettings, HttpSettings, LogSettings):
     """A field `some_name` is read from the variable `SOME_NAME`; a variable goes before its line in `.env`."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
+        env_file=ENV_FILES,
         # As some editors save it, with a mark at the beginning.
         env_file_encoding="utf-8-sig",
         env_ignore_empty=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import fields
 from functools import cached_property, lru_cache
@@ -26,7 +26,7 @@ from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.selectable import ExecutableReturnsRows, TypedReturnsRows
 
-from app.kit.database.failures import NotFoundError
+from app.kit.database.failures import NotFoundError, VersionMismatchError
 from app.kit.database.rows import check_row, check_scalar, parameter_names
 from app.kit.database.sessions import Database, ReadingSession, WritingSession
 
@@ -180,6 +180,22 @@ async def get_entity(session: ReadingSession, model: type[EntityT], key: object,
     if entity is None:
         raise _not_found(inspect(model).local_table.description, {"id": key})
     return entity
+
+
+async def delete_entity(
+    session: WritingSession, model: type[EntityT], key: object, *, versions: Collection[int] | None = None
+) -> None:
+    """Delete the entity of a `Versioned` model with this primary key, if it has one of these versions.
+
+    Raises NotFoundError, VersionMismatchError, StaleDataError and IntegrityError, which are answered with 404, 412, 409
+    and 409.
+    """
+    entity = await get_entity(session, model, key)
+    version: int = entity.version  # type: ignore[attr-defined]  # of a mixin
+    if versions is not None and version not in versions:
+        raise VersionMismatchError(version)
+    await session.delete(entity)
+    await session.flush()
 
 
 async def change_row(

@@ -32,6 +32,18 @@ The bound is round because OpenAPI writes it as a double, and would round one wi
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 """A string without NUL: databases refuse it or cut the text off there."""
 
+ShortText = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+"""A line, such as a name: not empty, and short enough for an index."""
+
+LongText = Annotated[Text, StringConstraints(max_length=100_000)]
+"""As much as people write."""
+
+BigInt = Annotated[int, Field(ge=-MAX_BIGINT - 1, le=MAX_BIGINT)]
+"""Any number of 64 bits, in paths, queries and cursors."""
+
+Integer = Annotated[int, Field(ge=-9 * 10**18, le=9 * 10**18), NoCoercion]
+"""A number in a body. Its bounds are round, as those of `Reference` are."""
+
 Moment: TypeAlias = AwareDatetime
 """A time with its zone. One without could be any moment of a day, and the database refuses it."""
 
