@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -13,12 +12,10 @@ import subprocess
 import tempfile
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -26,6 +23,7 @@ import trustme
 
 from tests.harness.rendering.template import Template
 from tests.harness.running.commands import run
+from tests.harness.running.developing import answers, call, developing
 from tests.harness.running.live_service import HOST, health_checks, installed, migrate, serve, serving_command
 from tests.harness.running.processes import Running, data_folders, free_port, running, still_alive
 from tests.harness.running.services import OWN_INTERPRETER, Environments, Service
@@ -96,47 +94,22 @@ def _demand_a_setting(service: Service) -> None:
         example.write("API_KEY=for-development\n")
 
 
-def _call(url: str, body: Any = None) -> tuple[int, Any]:
-    request = urllib.request.Request(url, headers={"Content-Type": "application/json"})
-    request.data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(request, timeout=10) as response:
-        text = response.read().decode()
-        return response.status, json.loads(text) if "json" in response.headers["Content-Type"] else text
-
-
-def _is_ready(base: str) -> bool:
-    try:
-        return _call(f"{base}/health/ready")[0] == 200
-    except OSError:
-        return False
-
-
 def _use(base: str) -> None:
     """What a newcomer does with the example."""
-    assert "swagger" in _call(f"{base}/docs")[1].lower()
-    status, hero = _call(f"{base}/heroes", {"name": "Deadpond", "secret_name": "Dive Wilson"})
+    assert "swagger" in call(f"{base}/docs")[1].lower()
+    status, hero = call(f"{base}/heroes", {"name": "Deadpond", "secret_name": "Dive Wilson"})
     assert status == 201
     assert "secret_name" not in hero
-    status, page = _call(f"{base}/heroes")
+    status, page = call(f"{base}/heroes")
     assert (status, [each["name"] for each in page["items"]]) == (200, ["Deadpond"])
     with pytest.raises(urllib.error.HTTPError) as error:
-        _call(f"{base}/heroes", {"name": ""})
+        call(f"{base}/heroes", {"name": ""})
     error.value.close()
     assert error.value.code == 422
 
 
-@contextmanager
-def _developing(service: Service, **variables: str) -> Iterator[tuple[Running, str]]:
-    port = free_port()
-    env = {**service.uv_variables, "PORT": str(port), **variables}
-    with running("uv", "run", "poe", "dev", cwd=service.folder, env=env) as dev:
-        base = f"http://127.0.0.1:{port}"
-        dev.wait_for("/health/ready answers 200", lambda: _is_ready(base))
-        yield dev, base
-
-
 def _run_and_stop(service: Service, signal_number: signal.Signals) -> None:
-    with _developing(service) as (dev, base):
+    with developing(service) as (dev, base):
         _use(base)
         processes = dev.descendants()
         dev.signal(signal_number)
@@ -149,8 +122,8 @@ def test_dev_runs_and_leaves_nothing_after_ctrl_c(service: Service) -> None:
 
 def test_dev_keeps_its_data_and_leaves_nothing_after_a_kill(service: Service) -> None:
     """Runs after the test above, on the data that it left."""
-    with _developing(service) as (dev, base):
-        assert [each["name"] for each in _call(f"{base}/heroes")[1]["items"]] == ["Deadpond"]
+    with developing(service) as (dev, base):
+        assert [each["name"] for each in call(f"{base}/heroes")[1]["items"]] == ["Deadpond"]
         processes = dev.descendants()
         processes[0].kill()  # uv alone, which cannot tell the others
         assert still_alive(processes, GONE_WITHIN) == [], dev.output
@@ -160,20 +133,20 @@ def test_dev_starts_its_server_again_at_the_same_url(service: Service) -> None:
     def url(dev: Running) -> str:
         return dev.output.partition("DATABASE_URL=")[2].partition("\n")[0]
 
-    with _developing(service) as (dev, base):
-        first, heroes = url(dev), _call(f"{base}/heroes")
+    with developing(service) as (dev, base):
+        first, heroes = url(dev), call(f"{base}/heroes")
         server, *workers = (each for each in dev.descendants() if each.name() == "postgres")
         workers[0].kill()  # after which the server itself starts all others anew
         dev.wait_for("what happened", lambda: re.search("PostgreSQL says: .* terminated by signal 9", dev.output))
-        dev.wait_for("/health/ready answers 200", lambda: _is_ready(base))
+        dev.wait_for("/health/ready answers 200", lambda: answers(f"{base}/health/ready"))
         server.kill()
         dev.wait_for("a new server", lambda: "PostgreSQL was ended by SIGKILL, and is started again." in dev.output)
-        dev.wait_for("/health/ready answers 200", lambda: _is_ready(base))
-        assert _call(f"{base}/heroes") == heroes
+        dev.wait_for("/health/ready answers 200", lambda: answers(f"{base}/health/ready"))
+        assert call(f"{base}/heroes") == heroes
         processes = dev.descendants()
         dev.signal(signal.SIGTERM)
         assert still_alive(processes, GONE_WITHIN) == [], dev.output
-    with _developing(service, DATABASE_URL=first) as (dev, _):  # as a terminal has it that used it before
+    with developing(service, DATABASE_URL=first) as (dev, _):  # as a terminal has it that used it before
         assert url(dev) == first
 
 
@@ -194,16 +167,16 @@ def test_dev_waits_for_what_is_left_of_a_server_that_was_killed(service: Service
 
     with ThreadPoolExecutor() as parent:
         noted = parent.submit(take_note)
-        with _developing(service) as (dev, base):
+        with developing(service) as (dev, base):
             noted.result(timeout=60)
-            assert _call(f"{base}/heroes")[0] == 200
+            assert call(f"{base}/heroes")[0] == 200
             processes = dev.descendants()
             dev.signal(signal.SIGTERM)
             assert still_alive(processes, GONE_WITHIN) == [], dev.output
 
 
 def test_dev_ends_and_says_so_when_its_data_is_removed(service: Service) -> None:
-    with _developing(service) as (dev, _):
+    with developing(service) as (dev, _):
         processes = dev.descendants()
         shutil.rmtree(service.folder / ".data" / "postgres")
         assert still_alive(processes, GONE_WITHIN) == [], dev.output
@@ -214,17 +187,17 @@ def test_dev_ends_and_says_so_when_its_data_is_removed(service: Service) -> None
 def test_dev_answers_while_the_service_cannot_start(sqlite_service: Service) -> None:
     routers = sqlite_service.folder / "src" / "app" / "routers.py"
     before = routers.read_text(encoding="utf-8")
-    with _developing(sqlite_service) as (dev, base):
+    with developing(sqlite_service) as (dev, base):
         routers.write_text(f"{before}syntax error\n", encoding="utf-8")
         dev.wait_for("an end", lambda: "The service has ended. It is started again when a file" in dev.output)
         for _ in range(2):
             with pytest.raises(urllib.error.HTTPError) as error:
-                _call(f"{base}/heroes")
+                call(f"{base}/heroes")
             error.value.close()
             assert error.value.code == 503
         assert dev.output.count("The service has ended.") == 1
         routers.write_text(before, encoding="utf-8")
-        dev.wait_for("/health/ready answers 200", lambda: _is_ready(base))
+        dev.wait_for("/health/ready answers 200", lambda: answers(f"{base}/health/ready"))
 
 
 def test_dev_checks_the_settings_before_it_starts_a_server(service: Service) -> None:

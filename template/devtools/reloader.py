@@ -1,10 +1,14 @@
 """Serves the application with reload, and answers for it while it does not run: uvicorn lets all clients wait then."""
 
+import ast
 import select
 import socket
+import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from uvicorn import Config, Server
 from uvicorn.supervisors.statreload import StatReload
@@ -21,17 +25,50 @@ _PATIENCE = 0.2  # seconds for a client to send its request
 class _Reload(StatReload):
     """Uvicorn's reload, which starts the service anew after a change.
 
-    relies on: `should_restart` is called several times a second, and `process` is what serves.
+    relies on: `should_restart` is called several times a second, `restart` after a change, `process` is what serves.
     """
 
     _said = False
+    _seen: Mapping[Path, int] = MappingProxyType({})
+    _migrated: Mapping[Path, str] = MappingProxyType({})
+    _failed = False
 
     def should_restart(self) -> list[Path] | None:
         if self.process.is_alive():
             self._said = False
         else:
             self._stand_in()
-        return super().should_restart()
+        # To uvicorn, a file that was not there before is no change, nor is what changes while it restarts.
+        revisions = (path for path, changed in _revisions().items() if self._seen.get(path) != changed)
+        return super().should_restart() or sorted(revisions) or None
+
+    def startup(self) -> None:
+        self._seen = _revisions()
+        self._migrated = {path: _code(path) for path in self._seen}
+        super().startup()
+
+    def restart(self) -> None:
+        """Start the service anew, and before that migrate its database if there are other revisions than before."""
+        self._seen = _revisions()
+        found = {path: _code(path) for path in self._seen}
+        if changed := sorted(path for path in found if found[path] != self._migrated.get(path)):
+            self._migrate(changed)
+            self._migrated = {} if self._failed else found
+        super().restart()
+
+    def _migrate(self, changed: list[Path]) -> None:
+        print("Migrating the database to the latest revision.", flush=True)
+        for path in changed:
+            if path in self._migrated:
+                print(
+                    f"{path} has changed. What the database has run of it before stays as it is: take it back by "
+                    "`uv run poe downgrade`, and then run it by `uv run poe migrate`.",
+                    flush=True,
+                )
+        done = subprocess.run([sys.executable, "-m", "alembic", "upgrade", "head"], check=False)
+        self._failed = done.returncode != 0
+        if self._failed:
+            print("The migration failed. It is tried again when a file in src changes.", flush=True)
 
     def _stand_in(self) -> None:
         if not self._said:
@@ -43,6 +80,26 @@ class _Reload(StatReload):
             client, _ = listener.accept()
             with client, suppress(OSError):
                 _refuse(client)
+
+
+def _revisions() -> dict[Path, int]:
+    """Return when each revision was changed."""
+    found = {}
+    for path in Path("src/app/migrations/versions").glob("*.py"):
+        with suppress(FileNotFoundError):
+            found[path] = path.stat().st_mtime_ns
+    return found
+
+
+def _code(path: Path) -> str:
+    """Return what a file says, however it is formatted."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        return ast.dump(ast.parse(text))
+    except SyntaxError:
+        return text
+    except FileNotFoundError:
+        return ""
 
 
 def _refuse(client: socket.socket) -> None:

@@ -12,6 +12,12 @@ from tests.harness.rendering.template import Template
 from tests.harness.running.live_service import LiveService, installed_with_database, migrate, serve
 from tests.harness.running.services import Environments, Service
 
+PARCELS = (
+    *("number:str:unique", "note:text?", "pieces:int:index", "weight:decimal(9,3)", "sent:date?:index"),
+    *("arrives_at:datetime", "code:uuid", "details:json", "kind:enum(letter,box)", "hero:ref(heroes)?"),
+)
+"""What `poe new` makes a resource of, so that what is generated is tried as the example is."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -36,6 +42,7 @@ def target(
     driver = str(request.param)
     folder = tmp_path_factory.mktemp("hostile") / driver
     with installed_with_database(template, environments, folder, driver) as (service, url):
+        service.uv_run("poe", "new", "parcels", *PARCELS)
         migrate(service, {"DATABASE_URL": url})
         yield Target(service, url, driver)
 

@@ -15,13 +15,17 @@ _OWNERS = {".copier-answers.yml", "AGENTS.md", "README.md", "docs", "tests"}
 _NOT_THE_OWNERS = {"__init__.py", "py.typed", "kit"}
 """What stays of ``src/app``."""
 
+_WRITES_THEIRS = {"generator"}
+"""What writes more of the owner's files, in the owner's style, and is no part of the kit either."""
+
 
 def copy_without_owners_files(service: Path, destination: Path) -> Path:
-    """Copy a service, but leave out its domains, application, settings, migrations, tests and prose."""
+    """Copy a service, but leave out its domains, what makes them, application, settings, migrations, tests, prose."""
 
     def left_out(folder: str, names: list[str]) -> Collection[str]:
         where = Path(folder).relative_to(service).as_posix()
-        return {".": _OWNERS & {*names}, "src/app": {*names} - _NOT_THE_OWNERS}.get(where, ())
+        owners = {".": _OWNERS & {*names}, "src/app": {*names} - _NOT_THE_OWNERS, "devtools": _WRITES_THEIRS}
+        return owners.get(where, ())
 
     shutil.copytree(service, destination, ignore=left_out)
     # Which the package's metadata is made of.

@@ -1,0 +1,72 @@
+"""Has Alembic write the migration of a resource, against a database that is thrown away."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from devtools.generator import GeneratorError
+from devtools.generator.scratch import scratch_database
+from devtools.generator.writing import NOTES, PROJECT, Text
+
+VERSIONS: Final = Path("src/app/migrations/versions")
+
+_REVISION: Final = re.compile(r"""^revision\b.*= ["'](.+)["']$""", re.MULTILINE)
+_DOWN_REVISION: Final = re.compile(r"^down_revision\b.*= (.+)$", re.MULTILINE)
+_PATIENCE: Final = 20.0  # seconds for a database to say what it has run
+
+
+def write_migration(message: str) -> dict[Path, Text]:
+    """Return the revision by which the database gets what the models have, if it lacks anything, after trying it.
+
+    Raises GeneratorError if the migrations cannot be run.
+    """
+    # In the project, whose rules format it.
+    NOTES.mkdir(exist_ok=True)
+    with scratch_database() as url, TemporaryDirectory(dir=NOTES) as folder:
+        # Of its own, because the models that were just written are not those that this program has imported.
+        done = subprocess.run(
+            [sys.executable, "-m", "devtools.generator.revise", message, folder],
+            cwd=PROJECT,
+            env=os.environ | {"DATABASE_URL": url, "LOG_LEVEL": "WARNING"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise GeneratorError(f"The migration cannot be written. {(done.stderr or done.stdout).strip()}")
+        found = Path(folder).glob("*.py")
+        return {VERSIONS / path.name: Text(None, path.read_text(encoding="utf-8")) for path in found}
+
+
+def check_not_in_use(migration: str) -> None:
+    """Raise GeneratorError for a revision that another one comes after, or that the service's database has run."""
+    revision = _REVISION.findall(migration)[0]
+    for path in sorted((PROJECT / VERSIONS).glob("*.py")):
+        before = _DOWN_REVISION.findall(path.read_text(encoding="utf-8"))
+        if any(revision in re.split("[\"']", each) for each in before):
+            raise GeneratorError(f"The migration {path.name} comes after that of this resource: take it back first.")
+    if revision in _current():
+        raise GeneratorError(
+            f"The database has run the migration {revision}: take it back there first, by `uv run poe downgrade`, "
+            "which drops the table with all that is in it."
+        )
+
+
+def _current() -> str:
+    """Return what the service's database has run, or nothing when it cannot be asked."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "alembic", "current"],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PATIENCE,
+        )
+    except subprocess.TimeoutExpired:
+        return ""
+    return done.stdout if done.returncode == 0 else ""
