@@ -1,8 +1,6 @@
 """Each migration happens as a whole or not at all, and what Alembic writes looks like code of the service."""
 
-import subprocess
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -16,28 +14,15 @@ from sqlalchemy.exc import DBAPIError
 from app.kit.database.models import NOW, TYPES
 from app.kit.database.schema import head_revisions
 from kit_tests.support.items import ItemBase
-from kit_tests.support.migrations import ROOT, add_migration, copy_migrations, problems_of_revisions, run_alembic, state
+from kit_tests.support.migrations import (
+    add_migration,
+    assert_clean,
+    problems_of_revisions,
+    run_alembic,
+    state,
+)
 from kit_tests.support.server import TestServer
 from kit_tests.support.suite import Suite
-
-
-@pytest.fixture
-async def scratch(server: TestServer) -> AsyncIterator[str]:
-    """Return the name of an empty database."""
-    async with server.database() as name:
-        yield name
-
-
-@pytest.fixture
-def url(server: TestServer, scratch: str) -> str:
-    """Return the URL of the empty database."""
-    return server.url(scratch)
-
-
-@pytest.fixture
-def copy(suite: Suite, tmp_path: Path) -> Suite:
-    """Return the suite with migrations that a test may add to."""
-    return copy_migrations(suite, tmp_path)
 
 
 @pytest.fixture
@@ -60,18 +45,6 @@ def forgetful(copy: Suite) -> tuple[Suite, Table]:
 
 def expected_tables() -> set[str]:
     return {table.name for table in ItemBase.metadata.tables.values()} | {"alembic_version"}
-
-
-def assert_clean(suite: Suite, message: str) -> None:
-    """Check that the migration with this message looks like code of the service, and depends on none of it."""
-    (written,) = suite.versions.glob(f"*_{message}.py")
-    assert "app." not in written.read_text()
-    for check in (["check"], ["format", "--check"]):
-        # As if it lay with the others, so that the same rules hold.
-        place = ["--stdin-filename", "src/app/migrations/versions/written.py", "-"]
-        ruff = [sys.executable, "-m", "ruff", *check, "--no-cache", *place]
-        done = subprocess.run(ruff, cwd=ROOT, input=written.read_bytes(), capture_output=True, check=False)  # noqa: S603
-        assert done.returncode == 0, done.stdout.decode()
 
 
 def test_revisions_that_go_different_ways_are_named(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -69,6 +70,18 @@ def add_migration(suite: Suite, upgrade: str, *, name: str = "added") -> None:
         f"def upgrade():\n    {upgrade}\n"
     )
     head_revisions.cache_clear()
+
+
+def assert_clean(suite: Suite, message: str) -> None:
+    """Check that the migration with this message looks like code of the service, and depends on none of it."""
+    (written,) = suite.versions.glob(f"*_{message}.py")
+    assert "app." not in written.read_text()
+    for check in (["check"], ["format", "--check"]):
+        # As if it lay with the others, so that the same rules hold.
+        place = ["--stdin-filename", "src/app/migrations/versions/written.py", "-"]
+        ruff = [sys.executable, "-m", "ruff", *check, "--no-cache", *place]
+        done = subprocess.run(ruff, cwd=ROOT, input=written.read_bytes(), capture_output=True, check=False)  # noqa: S603
+        assert done.returncode == 0, done.stdout.decode()
 
 
 async def state(url: str) -> tuple[set[str], frozenset[str]]:
