@@ -11,8 +11,8 @@ from tests.harness.rendering.combinations import Combination
 from tests.harness.rendering.questions import variables
 
 TOP_LEVEL = {
-    *(".copier-answers.yml", ".dockerignore", ".env.example", ".gitignore", ".pre-commit-config.yaml"),
-    *("AGENTS.md", "Dockerfile", "LICENSE", "README.md", "compose.yaml", "pyproject.toml"),
+    *(".copier-answers.yml", ".dockerignore", ".editorconfig", ".env.example", ".gitignore", ".pre-commit-config.yaml"),
+    *("AGENTS.md", "CLAUDE.md", "Dockerfile", "LICENSE", "README.md", "compose.yaml", "pyproject.toml"),
     *("conftest.py", "devtools", "docs", "kit_tests", "src", "tests"),
 }
 """What every service has at its root; a CI adds one entry of its own."""
