@@ -31,7 +31,6 @@ class _Reload(StatReload):
     _said = False
     _seen: Mapping[Path, int] = MappingProxyType({})
     _migrated: Mapping[Path, str] = MappingProxyType({})
-    _failed = False
 
     def should_restart(self) -> list[Path] | None:
         if self.process.is_alive():
@@ -52,11 +51,11 @@ class _Reload(StatReload):
         self._seen = _revisions()
         found = {path: _code(path) for path in self._seen}
         if changed := sorted(path for path in found if found[path] != self._migrated.get(path)):
-            self._migrate(changed)
-            self._migrated = {} if self._failed else found
+            self._migrated = found if self._migrate(changed) else {}
         super().restart()
 
-    def _migrate(self, changed: list[Path]) -> None:
+    def _migrate(self, changed: list[Path]) -> bool:
+        """Say which revisions have changed that were run before, migrate, and return whether that succeeded."""
         print("Migrating the database to the latest revision.", flush=True)
         for path in changed:
             if path in self._migrated:
@@ -66,9 +65,9 @@ class _Reload(StatReload):
                     flush=True,
                 )
         done = subprocess.run([sys.executable, "-m", "alembic", "upgrade", "head"], check=False)
-        self._failed = done.returncode != 0
-        if self._failed:
+        if done.returncode:
             print("The migration failed. It is tried again when a file in src changes.", flush=True)
+        return done.returncode == 0
 
     def _stand_in(self) -> None:
         if not self._said:

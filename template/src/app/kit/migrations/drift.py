@@ -1,10 +1,12 @@
 """What Alembic does not compare becomes part of a revision, and of what `alembic check` reports."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from fnmatch import fnmatchcase
 from textwrap import wrap
 
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
+from alembic.config import Config
 from alembic.operations.ops import (
     AddColumnOp,
     AddConstraintOp,
@@ -24,8 +26,8 @@ from sqlalchemy import CheckConstraint, Dialect, MetaData
 
 from app.kit.migrations.catalogue import differences
 from app.kit.migrations.difference import Difference, Item
-from app.kit.migrations.lines import LONGEST_LINE
-from app.kit.migrations.mends import Mend, mend
+from app.kit.migrations.lines import LONGEST_LINE, Mend
+from app.kit.migrations.mends import mend
 
 
 class MendOp(MigrateOperation):
@@ -47,6 +49,12 @@ def _render(_context: AutogenContext, operation: MendOp) -> list[str]:
     difference = operation.difference
     advice = f"By hand: {difference.part} becomes {difference.models}, and was {difference.database}."
     return [f"# {line}" for line in wrap(advice, LONGEST_LINE)]
+
+
+def is_left_alone(name: str, config: Config) -> bool:
+    """Tell whether `leave_alone` in the project's configuration of Alembic has a pattern for a name."""
+    patterns: list[str] = config.toml_alembic_config.get("leave_alone", [])
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def mend_differences(context: MigrationContext, _revision: object, scripts: Iterable[MigrationScript]) -> None:

@@ -2,13 +2,22 @@
 
 import re
 from textwrap import wrap
-from typing import Final
+from typing import Final, NamedTuple
 
 LONGEST_LINE: Final = 100
 
 # What SQLAlchemy would take for a parameter.
 _PARAMETER: Final = re.compile(r"(?<![:\w\\]):(?=\w)")
 _ESCAPED: Final = r"\\:"
+
+
+class Mend(NamedTuple):
+    """What leads from one side of a difference to the other."""
+
+    lines: list[str]
+    """Lines of a revision, or none where no statement keeps the data."""
+    comes_first: bool = False
+    """Whether what else changes may need it, and only after it is committed."""
 
 
 def execution(statement: str) -> list[str]:
