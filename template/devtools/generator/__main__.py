@@ -96,7 +96,7 @@ def _fields(names: Names, texts: list[str], *, has_model: bool) -> list[Field]:
 def _undo(name: str) -> None:
     for path in writing.noted(name):
         if path.parent == VERSIONS and (writing.PROJECT / path).exists():
-            check_not_in_use((writing.PROJECT / path).read_text(encoding="utf-8"))
+            check_not_in_use(path)
     taken, left = writing.undo(name)
     for path in taken:
         print(f"taken back: {path}")

@@ -1,12 +1,15 @@
 """Has Alembic write the migration of a resource, against a database that is thrown away."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import to_tuple
 
 from devtools.generator import GeneratorError
 from devtools.generator.scratch import scratch_database
@@ -14,8 +17,6 @@ from devtools.generator.writing import NOTES, PROJECT, Text
 
 VERSIONS: Final = Path("src/app/migrations/versions")
 
-_REVISION: Final = re.compile(r"""^revision\b.*= ["'](.+)["']$""", re.MULTILINE)
-_DOWN_REVISION: Final = re.compile(r"^down_revision\b.*= (.+)$", re.MULTILINE)
 _PATIENCE: Final = 20.0  # seconds for a database to say what it has run
 
 
@@ -42,13 +43,14 @@ def write_migration(message: str) -> dict[Path, Text]:
         return {VERSIONS / path.name: Text(None, path.read_text(encoding="utf-8")) for path in found}
 
 
-def check_not_in_use(migration: str) -> None:
+def check_not_in_use(path: Path) -> None:
     """Raise GeneratorError for a revision that another one comes after, or that the service's database has run."""
-    revision = _REVISION.findall(migration)[0]
-    for path in sorted((PROJECT / VERSIONS).glob("*.py")):
-        before = _DOWN_REVISION.findall(path.read_text(encoding="utf-8"))
-        if any(revision in re.split("[\"']", each) for each in before):
-            raise GeneratorError(f"The migration {path.name} comes after that of this resource: take it back first.")
+    scripts = ScriptDirectory.from_config(Config(toml_file=PROJECT / "pyproject.toml"))
+    revisions = {Path(script.path).name: script for script in scripts.walk_revisions()}
+    revision = revisions[path.name].revision
+    for name, script in sorted(revisions.items()):
+        if revision in to_tuple(script.down_revision, default=()):
+            raise GeneratorError(f"The migration {name} comes after that of this resource: take it back first.")
     if revision in _current():
         raise GeneratorError(
             f"The database has run the migration {revision}: take it back there first, by `uv run poe downgrade`, "
