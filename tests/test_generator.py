@@ -198,7 +198,7 @@ def test_resource_of_every_type_is_as_good_as_the_rest(owned: Owned, environment
         service.uv_run("mypy", "--cache-dir", str(cache))
     plans = service.folder / "tests/invoices/test_plans.py"
     plans.write_text(READS_AN_INDEX.format(explain="EXPLAIN" if on_postgres else "EXPLAIN QUERY PLAN"))
-    service.uv_run("pytest", "--numprocesses=2", "--cov", "--cov-report=term-missing")
+    service.uv_run("pytest", "--cov", "--cov-report=term-missing")
     plans.unlink()
 
     (migration,) = service.folder.glob("src/app/migrations/versions/*_invoices.py")
