@@ -15,7 +15,14 @@ from tests.harness.rendering.packaging import Packaging, packagings
 from tests.harness.rendering.questions import ROOT, questions
 from tests.harness.rendering.template import Template
 from tests.harness.running.commands import run
-from tests.harness.running.linters import MissingToolError, actionlint, check_schema, hadolint, has_docker_compose
+from tests.harness.running.linters import (
+    MissingToolError,
+    actionlint,
+    check_schema,
+    hadolint,
+    has_docker_compose,
+    zizmor,
+)
 
 LICENCE_TITLES = {
     "MIT": "MIT License",
@@ -87,6 +94,21 @@ def test_workflows_pass_actionlint(renders: dict[Packaging, Path], pytestconfig:
 def test_workflows_match_their_schema(renders: dict[Packaging, Path]) -> None:
     workflows = [file for folder in renders.values() for file in folder.glob(".github/workflows/*.yml")]
     check_schema("vendor.github-workflows", [*OWN_WORKFLOWS, *workflows])
+
+
+def test_workflows_pass_zizmor(renders: dict[Packaging, Path]) -> None:
+    zizmor([ROOT / ".github", *(folder for packaging, folder in renders.items() if packaging.ci == "github")])
+
+
+def test_actions_are_pinned_to_the_same_commits_everywhere(renders: dict[Packaging, Path]) -> None:
+    workflows = [
+        *OWN_WORKFLOWS,
+        *(file for folder in renders.values() for file in folder.glob(".github/workflows/*.yml")),
+    ]
+    used = {line for file in workflows for line in re.findall(r"uses: *(.+)", file.read_text(encoding="utf-8"))}
+    # What comes before `@` names an action, so each stands there once.
+    pinned = {line.partition("@")[0] for line in used if re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)}
+    assert len(used) == len(pinned) > 1, sorted(used)
 
 
 def test_pipelines_match_their_schema(renders: dict[Packaging, Path]) -> None:

@@ -68,6 +68,13 @@ def hadolint(files: list[Path]) -> None:
     run(Path(sys.executable).with_name("hadolint"), *files, cwd=ROOT)
 
 
+def zizmor(folders: list[Path]) -> None:
+    """Look for what makes the workflows and the Dependabot configuration of repositories unsafe."""
+    # Without a word of GitHub's, and without the ignore comments that a finding could be hidden by.
+    options = ("--offline", "--no-config", "--no-ignores", "--strict-collection", "--no-progress")
+    run(Path(sys.executable).with_name("zizmor"), *options, *folders, cwd=ROOT)
+
+
 def has_docker_compose() -> bool:
     """Whether the Docker client has Compose; no engine is needed to check a file."""
     docker = shutil.which("docker")
