@@ -31,6 +31,7 @@ QUESTIONS = """
 project_name: { type: str, default: My Service }
 license: { type: str, choices: [MIT, Proprietary], default: MIT }
 ci: { type: str, choices: [github, none], default: github }
+dependency_bot: { type: str, choices: [none, dependabot, renovate], default: none }
 python_version: { type: str, choices: ["3.11", "3.12"], default: "3.11" }
 driver: { type: str, choices: [asyncpg, psycopg, aiosqlite], default: asyncpg }
 pool:
@@ -67,7 +68,7 @@ CHOICES: dict[str, list[Choice]] = {
 MADE_UP = Classes(
     multiplies=dict.fromkeys([*CHOICES][:4], "most depends on it"),
     paired=PAIRED,
-    surrounds=dict.fromkeys(["ci", "license", "python_version"], "no code depends on it"),
+    surrounds=dict.fromkeys(["ci", "dependency_bot", "license", "python_version"], "no code depends on it"),
 )
 """Whatever the questions of the template are by now."""
 

@@ -72,6 +72,23 @@ def test_suite_of_a_service_with_work_in_it_passes_after_the_update(
         service.uv_run("pytest", env=own_server)
 
 
+@pytest.mark.updates
+def test_what_a_bot_has_raised_stays_in_releases_to_come(template: Template, tmp_path: Path) -> None:
+    future = with_next_releases(template, tmp_path)
+    combination = Combination("psycopg", "pgbouncer", "direct", example=True)
+    for bot in ("dependabot", "renovate"):
+        answers = combination.answers | {"dependency_bot": bot}
+        service = begin_service(future, tmp_path / bot, answers, TAG)
+        _raise_all(service, bot)
+        commit(service, "What the bot has raised")
+        for tag in NEXT_TAGS:
+            future.update(service, tag)
+            expected = future.render_to(tmp_path / f"{bot}-{tag}", answers, tag)
+            _raise_all(expected, bot)
+            assert_updated(service, tree(expected))
+            commit(service, f"Update to {tag}")
+
+
 @pytest.mark.parametrize("combination", [team.values[0] for team in TEAMS[:2]], ids=str)
 @pytest.mark.updates
 def test_example_goes_as_the_readme_says_and_nothing_of_the_owners_with_it(
@@ -91,6 +108,21 @@ def test_example_goes_as_the_readme_says_and_nothing_of_the_owners_with_it(
             commit(service, "Update without the example")
             future.update(service, tag)
         assert_updated(service, _expected(future, tmp_path, blank, tag, keep_example=True))
+
+
+def _raise_all(service: Path, bot: str) -> None:
+    """What a bot makes of a service in time: newer actions, and newer images or their digests."""
+    image = r"\1@sha256:" + "2" * 64 if bot == "renovate" else r"\1.99"
+    names = r"(FROM \w+:\S+|--from=\S+:\S+|image: \S+:\S+)"
+    for files, pattern, new in (
+        (".github/workflows/*.yml", r"@[0-9a-f]{40} # v\S+", f"@{'2' * 40} # v99.0.0"),
+        ("Dockerfile", names, image),
+        ("compose.yaml", names, image),
+    ):
+        for file in service.glob(files):
+            text, found = re.subn(pattern, new, file.read_text(encoding="utf-8"))
+            assert found, f"{file.name} has nothing to raise"
+            file.write_text(text, encoding="utf-8")
 
 
 def _worked_on(template: Template, folder: Path, combination: Combination, tag: str, *, keep_example: bool) -> Path:

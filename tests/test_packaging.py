@@ -1,4 +1,4 @@
-"""Licence, CI, container files: the right ones and no others, and each passes the linter of its kind."""
+"""Licence, CI, bot, container files: the right ones and no others, and each passes the linter of its kind."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ LICENCE_TITLES = {
 
 CI_WORDS = {"github": r"github actions|\.github", "gitlab": r"gitlab"}
 
+BOTS = ("dependabot", "renovate")
+
 OWN_WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))
 
 
@@ -44,11 +46,18 @@ def renders(template: Template) -> dict[Packaging, Path]:
 @pytest.mark.parametrize("packaging", packagings(), ids=str)
 def test_files(packaging: Packaging, renders: dict[Packaging, Path]) -> None:
     folder = renders[packaging]
-    assert {path.name for path in folder.iterdir()} == content.TOP_LEVEL | content.CI_ENTRIES[packaging.ci]
+    of_its_own = content.CI_ENTRIES[packaging.ci] | content.BOT_ENTRIES[packaging.dependency_bot]
+    assert {path.name for path in folder.iterdir()} == content.TOP_LEVEL | of_its_own
+    assert folder.joinpath(".github/dependabot.yml").exists() == (packaging.dependency_bot == "dependabot")
     problems = [*content.problems_of_any_render(folder)]
     for ci, words in CI_WORDS.items():
         if ci != packaging.ci:
             problems += content.lines_matching(folder, words)
+    for bot in BOTS:
+        if bot != packaging.dependency_bot:
+            # The guide to updates is the same for everyone.
+            found = content.lines_matching(folder, bot)
+            problems += [line for line in found if not line.startswith("docs/updating.md:")]
     assert not problems, "\n".join(problems)
 
 
@@ -62,9 +71,10 @@ def test_licence(packaging: Packaging, renders: dict[Packaging, Path]) -> None:
     assert declared == {"Proprietary": "LicenseRef-Proprietary"}.get(packaging.license, packaging.license)
 
 
-def test_every_licence_and_every_ci_is_known_here() -> None:
+def test_every_licence_ci_and_bot_is_known_here() -> None:
     assert LICENCE_TITLES.keys() == set(questions()["license"].choices)
     assert content.CI_ENTRIES.keys() == set(questions()["ci"].choices)
+    assert content.BOT_ENTRIES.keys() == {"none", *BOTS} == set(questions()["dependency_bot"].choices)
 
 
 @pytest.mark.parametrize("packaging", packagings(), ids=str)
@@ -118,6 +128,13 @@ def test_pipelines_match_their_schema(renders: dict[Packaging, Path]) -> None:
     )
 
 
+@pytest.mark.parametrize(("bot", "name"), [("dependabot", ".github/dependabot.yml"), ("renovate", "renovate.json")])
+def test_configurations_of_bots_match_their_schema(bot: str, name: str, renders: dict[Packaging, Path]) -> None:
+    check_schema(
+        f"vendor.{bot}", [folder / name for packaging, folder in renders.items() if packaging.dependency_bot == bot]
+    )
+
+
 def test_compose_files_match_their_schema(renders: dict[Packaging, Path]) -> None:
     check_schema("vendor.compose-spec", [folder / "compose.yaml" for folder in renders.values()])
 
@@ -139,6 +156,8 @@ def test_every_file_of_data_parses(packaging: Packaging, renders: dict[Packaging
     for path in content.files(renders[packaging]):
         if path.suffix == ".toml":
             tomllib.loads(path.read_text(encoding="utf-8"))
+        if path.suffix == ".json":
+            json.loads(path.read_text(encoding="utf-8"))
         if path.suffix in {".yml", ".yaml"}:
             # GitLab has tags of its own, which a plain loader does not know.
             assert yaml.compose(path.read_text(encoding="utf-8")) is not None

@@ -49,6 +49,8 @@ REFUSED: list[tuple[Answers, str]] = [
     ({"user_email": "a@example.com\n"}, "is not an e-mail address"),
     ({"user_email": 'a"@example.com'}, "is not an e-mail address"),
     ({"driver": "aiosqlite", "pool": "pgbouncer"}, "PgBouncer serves PostgreSQL only"),
+    ({"ci": "gitlab", "dependency_bot": "dependabot"}, "Dependabot works on GitHub only"),
+    ({"ci": "none", "dependency_bot": "dependabot"}, "Dependabot works on GitHub only"),
     *UNKNOWN_CHOICES,
 ]
 

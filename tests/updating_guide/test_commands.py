@@ -83,6 +83,14 @@ def test_switch_changes_nothing_else(owner: Owner) -> None:
     assert not owner.service.joinpath("docs", "news.md").exists()
 
 
+@follows("uvx copier update --defaults --vcs-ref=:current: --data dependency_bot=renovate")
+def test_bot_is_set_up_later_and_nothing_else_with_it(owner: Owner) -> None:
+    before = tree(owner.service)
+    owner.types("uvx copier update --defaults --vcs-ref=:current: --data dependency_bot=renovate")
+    assert tree(owner.service).keys() - before.keys() == {"renovate.json"}
+    assert owner.status == [f" M {ANSWERS_FILE}", " M README.md", "?? renovate.json"]
+
+
 def test_answers_edited_by_hand_switch_nothing(owner: Owner) -> None:
     """What the guide warns of."""
     owner.edits(ANSWERS_FILE, "pool: queue", "pool: 'null'")

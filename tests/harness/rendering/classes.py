@@ -37,6 +37,7 @@ CLASSES = Classes(
     paired={},
     surrounds={
         "ci": "only the files of the CI and the pages that name them depend on it",
+        "dependency_bot": "only its own configuration and the README depend on it",
         "license": "only LICENSE and the metadata of the package depend on it",
         "python_version": "only metadata, image and CI depend on it; the combinations run on each version that is here",
     },

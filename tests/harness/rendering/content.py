@@ -15,9 +15,11 @@ TOP_LEVEL = {
     *("AGENTS.md", "CLAUDE.md", "Dockerfile", "LICENSE", "README.md", "compose.yaml", "pyproject.toml"),
     *("conftest.py", "devtools", "docs", "kit_tests", "src", "tests"),
 }
-"""What every service has at its root; a CI adds one entry of its own."""
+"""What every service has at its root; a CI adds one entry of its own, and a bot may."""
 
 CI_ENTRIES = {"github": {".github"}, "gitlab": {".gitlab-ci.yml"}, "none": set[str]()}
+
+BOT_ENTRIES = {"none": set[str](), "dependabot": set[str](), "renovate": {"renovate.json"}}
 
 MAY_BE_EMPTY = {"py.typed"}
 

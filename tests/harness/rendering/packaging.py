@@ -1,4 +1,4 @@
-"""Renders that differ in what surrounds the code: CI, licence, lowest Python version, containers."""
+"""Renders that differ in what surrounds the code: CI, bot, licence, lowest Python version, containers."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class Packaging:
 
     combination: Combination
     ci: str
+    dependency_bot: str
     license: str
     python_version: str
 
@@ -25,23 +26,31 @@ class Packaging:
         return self.combination.answers | {name: getattr(self, name) for name in _SURROUNDING}
 
     def __str__(self) -> str:
-        return f"{self.combination.group}-{self.ci}-{self.license}-{self.python_version}"
+        return "-".join((self.combination.group, *(getattr(self, name) for name in _SURROUNDING)))
 
 
 _SURROUNDING = tuple(each.name for each in fields(Packaging) if each.name != "combination")
 
 
 def packagings(these: list[Combination] | None = None, asked: Mapping[str, Question] | None = None) -> list[Packaging]:
-    """Each CI with each licence and with each driver and pool, which is all that these files depend on."""
+    """Each CI with each bot, each licence and each driver and pool, which is all that these files depend on."""
     asked = questions() if asked is None else asked
-    licenses, versions = ([str(choice) for choice in asked[name].choices] for name in ("license", "python_version"))
+    names = ("ci", "dependency_bot", "license", "python_version")
+    providers, bots, licenses, versions = ([str(choice) for choice in asked[name].choices] for name in names)
+    bots_of = {ci: [bot for bot in bots if ci == "github" or bot != "dependabot"] for ci in providers}
     first_of_group: dict[str, Combination] = {}
     for combination in combinations() if these is None else these:
         first_of_group.setdefault(combination.group, combination)
     return [
-        Packaging(combination, str(ci), licenses[row % len(licenses)], versions[(row + column) % len(versions)])
+        Packaging(
+            combination,
+            ci,
+            bots_of[ci][row % len(bots_of[ci])],
+            licenses[row % len(licenses)],
+            versions[(row + column) % len(versions)],
+        )
         for row, combination in enumerate(first_of_group.values())
-        for column, ci in enumerate(asked["ci"].choices)
+        for column, ci in enumerate(providers)
     ]
 
 

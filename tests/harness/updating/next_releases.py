@@ -24,7 +24,7 @@ _CHANGES: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
         (r"^      retries: 12$", "      retries: 24"),
     ),
     "Dockerfile.jinja": (
-        (r"/uv:0\.13 ", "/uv:0.14 "),
+        (r"/uv:0\.13 ", "/uv:{{ '0.14' if dependency_bot == 'none' else '0.13' }} "),
         (r'"--timeout-graceful-shutdown", "20"', '"--timeout-graceful-shutdown", "25"'),
     ),
     ".env.example.jinja": (
@@ -74,6 +74,14 @@ _CHANGES: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
     "{% if ci == 'github' %}.github{% endif %}/workflows/ci.yml.jinja": (
         (r"^    timeout-minutes: 20$", "    timeout-minutes: 25"),
         (r'^    - cron: "17 4', '    - cron: "19 5'),
+    ),
+    "{% if ci == 'github' %}.github{% endif %}/workflows/kit.yml.jinja": (
+        # Where there is a bot, it is the bot's to raise.
+        (
+            r"actions/checkout@(.*)$",
+            rf"actions/checkout@{{{{ '{'1' * 40} # v7.0.0' if dependency_bot == 'none' else '\1' }}}}",
+        ),
+        (r"^    timeout-minutes: 20$", "    timeout-minutes: 25"),
     ),
 }
 
