@@ -194,6 +194,8 @@ def test_resource_of_every_type_is_as_good_as_the_rest(owned: Owned, environment
 
     service.uv_run("ruff", "format", "--check")
     service.uv_run("ruff", "check")
+    if on_postgres:
+        service.uv_run("poe", "migrations")
     with environments.mypy_cache() as cache:
         service.uv_run("mypy", "--cache-dir", str(cache))
     plans = service.folder / "tests/invoices/test_plans.py"

@@ -77,7 +77,7 @@ _PARTS_OF_THE_KIT: dict[str, tuple[str, ...]] = {
 _KNOWS_FASTAPI = "src/app/kit/database/dependencies.py"
 """The only part of the database layer that does."""
 
-_POSTGRES_ONLY = r"postgres|pg_|pgserver|DATABASE_SCHEMA|DATABASE_STATEMENT_TIMEOUT|DATABASE_IDLE"
+_POSTGRES_ONLY = r"postgres|pg_|pgserver|squawk|DATABASE_SCHEMA|DATABASE_STATEMENT_TIMEOUT|DATABASE_IDLE"
 
 
 def files(folder: Path) -> list[Path]:
