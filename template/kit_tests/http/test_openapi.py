@@ -55,18 +55,8 @@ def statuses(description: Json, method: str, path: str) -> set[int]:
     return {int(status) for status in description["paths"][path][method]["responses"]}
 
 
-async def test_documentation_is_served(client: httpx2.AsyncClient, description: Json) -> None:
-    response = await client.get("/docs")
-    assert response.status_code == 200
-    assert "/openapi.json" in response.text
+async def test_description_is_served(client: httpx2.AsyncClient, description: Json) -> None:
     assert (await client.get("/openapi.json")).json() == description
-
-
-async def test_documentation_can_be_switched_off(make_settings: MakeSettings) -> None:
-    async with running(application(make_settings(docs_enabled=False))) as service:
-        for path in ("/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect"):
-            assert_problem(await service.client.get(path), 404)
-        assert (await service.client.get("/items")).status_code == 200
 
 
 def test_description_says_what_the_service_is(description: Json) -> None:

@@ -16,6 +16,7 @@ from app.kit.http import health, scraping
 from app.kit.http.components import Components
 from app.kit.http.connections import bound_connections
 from app.kit.http.cors import Cors
+from app.kit.http.docs import docs_router, redoc_router
 from app.kit.http.error_handlers import install_error_handlers
 from app.kit.http.head import HeadAsGet
 from app.kit.http.hosts import TrustedHosts
@@ -74,8 +75,10 @@ def build_application(
         description=DESCRIPTION,
         version=VERSION,
         lifespan=lifespan,
-        # Without a schema URL, FastAPI serves no /docs and /redoc either.
         openapi_url="/openapi.json" if settings.docs_enabled else None,
+        # FastAPI's own pages fetch what they need from elsewhere.
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.components = Components(http_metrics, client_of, revisions)
     # The middleware added last runs first, so refusals by CORS and host checks are logged and counted too.
@@ -95,6 +98,7 @@ def build_application(
         cors=cors,
     )
     install_error_handlers(app)
-    for router in (health.router, scraping.router, *routers):
+    pages = (docs_router, redoc_router) if settings.docs_enabled else ()
+    for router in (health.router, scraping.router, *pages, *routers):
         app.include_router(router)
     return app

@@ -75,11 +75,16 @@ def require_modified(if_none_match: str | None, version: int) -> None:
     Weak tags match too, as RFC 9110 asks of `If-None-Match`. What is no tag, such as a version without quotes, matches
     nothing: the client is sent the row, which it can use in any case.
     """
-    if if_none_match is None:
-        return
-    tags = {tag.removeprefix("W/") for tag in _tags(if_none_match)}
-    if if_none_match.strip(_SPACE) == "*" or etag(version) in tags:
+    if not is_modified(if_none_match, version):
         raise HTTPException(status.HTTP_304_NOT_MODIFIED, headers={"ETag": etag(version)})
+
+
+def is_modified(if_none_match: str | None, version: int) -> bool:
+    """Return whether the client lacks the current version, as `require_modified` reads its `If-None-Match`."""
+    if if_none_match is None:
+        return True
+    tags = {tag.removeprefix("W/") for tag in _tags(if_none_match)}
+    return if_none_match.strip(_SPACE) != "*" and etag(version) not in tags
 
 
 def _tags_of_match(if_match: str | None) -> set[str] | None:
