@@ -246,6 +246,15 @@ def test_errors_of_plugins_are_told(made_up: Run, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_is_left_out_is_told_with_its_reason(made_up: Run, workers: int) -> None:
+    result = made_up(
+        "import pytest\ndef test_a(): pytest.skip('no moon')\ndef test_b(): pytest.skip('no moon')\n", workers=workers
+    )
+    assert result.exit_code == 0
+    assert re.search(r"^!+ left out !+\nNOT TESTED, 2 tests: no moon$", result.output, re.MULTILINE)
+
+
 def test_choices_never_rendered_are_told(made_up: Run) -> None:
     result = made_up(PASSES, named=False)
     assert result.exit_code == 1

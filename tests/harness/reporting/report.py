@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Generator
 from typing import Any
 
@@ -57,6 +57,7 @@ class RunReport:
         self._coverage: dict[str, dict[str, str]] = {COVERAGE: {}, KIT_COVERAGE: {}}
         self._taken_over: dict[str, str] = {}
         self._suites: dict[str, Ran] = {}
+        self._left_out: Counter[str] = Counter()
         self._tables: defaultdict[str, list[tuple[dict[str, str], bool]]] = defaultdict(list)
 
     @property
@@ -88,6 +89,8 @@ class RunReport:
             self._outcomes[report.nodeid] = {"passed": "ok"}.get(report.outcome, report.outcome)
         if report.failed:
             self._note_failure(report)
+        if report.skipped and isinstance(report.longrepr, tuple):
+            self._left_out[report.longrepr[2].removeprefix("Skipped: ")] += 1
         if report.when not in {"setup", "call"}:  # what has no phase is the end of a worker that crashed
             self._note_properties(report)
             self._finished += 1
@@ -175,6 +178,7 @@ class RunReport:
         self._write_slowest()
         self._write_processor()
         self._write_about_pgbouncer()
+        self._write_left_out()
         yield
         wall, cpu = time.perf_counter() - self._started, process_cpu()
         self._terminal.write_line(f"\n{wall:.0f} s of wall time, {cpu:.0f} s of CPU time, {os.cpu_count()} CPUs")
@@ -234,6 +238,12 @@ class RunReport:
             )
         else:
             self._terminal.write_line(f"\nSuites that went through PgBouncer ({find_pgbouncer()}): {len(suites)}")
+
+    def _write_left_out(self) -> None:
+        if self._left_out:
+            self._terminal.section("left out", sep="!", red=True, bold=True)
+        for reason, number in self._left_out.most_common():
+            self._terminal.write_line(f"NOT TESTED, {number} tests: {reason}", red=True)
 
     def _write_table(self) -> None:
         table: defaultdict[str, dict[str, str]] = defaultdict(dict)

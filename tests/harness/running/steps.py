@@ -9,7 +9,17 @@ STEPS = ("render", "format", "lint", "install", "types", "dependencies", "migrat
 
 _STAY_TOGETHER = tuple(
     f"tests/test_{name}.py"
-    for name in ("clients", "new_questions", "packaging", "readme", "records", "running_service", "typing", "variants")
+    for name in (
+        "clients",
+        "in_a_browser",
+        "new_questions",
+        "packaging",
+        "readme",
+        "records",
+        "running_service",
+        "typing",
+        "variants",
+    )
 )
 """Modules whose tests share something that is costly to make."""
 

@@ -1,0 +1,93 @@
+"""What people look at works in a browser that reaches this machine alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.harness.rendering.template import Template
+from tests.harness.running.browser import WITHIN, Watched, chromium
+from tests.harness.running.linters import MissingToolError
+from tests.harness.running.live_service import LiveService, installed_with_database, migrate, serve
+from tests.harness.running.services import Environments
+
+pytestmark = pytest.mark.slow
+
+expect.set_options(timeout=WITHIN)
+
+AUTHORIZING = """() => new Promise(resolve => {
+  window.swaggerUIRedirectOauth2 = {
+    state: "of this page",
+    redirectUrl: "",
+    auth: { schema: new Map([["flow", "authorizationCode"]]) },
+    callback: ({ auth }) => resolve(auth.code),
+    errCb: ({ message }) => resolve(message),
+  };
+  window.open("docs/oauth2-redirect?code=secret&state=of%20this%20page");
+})"""
+"""What Swagger UI does when somebody logs in, where the authorization server answers at once."""
+
+Open = Callable[[str], Page]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    try:
+        with chromium() as browser:
+            yield browser
+    except MissingToolError as reason:
+        if "CI" in os.environ:
+            raise
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def live(
+    template: Template, environments: Environments, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveService]:
+    folder = tmp_path_factory.mktemp("browser") / "service"
+    with installed_with_database(template, environments, folder, "asyncpg") as (service, url):
+        env = {"DATABASE_URL": url}
+        migrate(service, env)
+        with serve(service, env) as live:
+            yield live
+
+
+@pytest.fixture
+def open_page(browser: Browser, live: LiveService) -> Iterator[Open]:
+    """Opens a page of the service. In the end nothing may have gone wrong, and nobody else may have been asked."""
+    with browser.new_context() as context:
+        watched = Watched(context)
+        yield lambda path: watched.open(f"{live.url}{path}")
+        assert watched.complaints == []
+        assert watched.hosts == {live.url.removeprefix("http://")}
+
+
+def test_swagger_ui_calls_the_service(open_page: Open, live: LiveService) -> None:
+    created = live.call("POST", "/heroes", {"name": "Deadpond", "secret_name": "Dive Wilson"})
+    assert created.status == 201
+    page = open_page("/docs")
+    expect(page.locator(".opblock")).to_have_count(13)
+    operation = page.locator("#operations-heroes-list_heroes")
+    operation.click()
+    operation.get_by_role("button", name="Try it out").click()
+    operation.get_by_role("button", name="Execute").click()
+    answer = operation.locator(".live-responses-table .response").first
+    expect(answer.locator(".response-col_status")).to_have_text("200")
+    expect(answer.locator(".response-col_description")).to_contain_text("Deadpond")
+
+
+def test_logging_in_comes_back_to_swagger_ui(open_page: Open) -> None:
+    page = open_page("/docs")
+    expect(page.locator(".opblock").first).to_be_visible()
+    assert page.evaluate(AUTHORIZING) == "secret"
+
+
+def test_redoc_shows_and_finds_what_there_is(open_page: Open) -> None:
+    page = open_page("/redoc")
+    expect(page.get_by_role("heading", name="My Service")).to_be_visible()
+    page.get_by_placeholder("Search").fill("bulk")
+    expect(page.get_by_role("search").get_by_role("menuitem").first).to_contain_text("Create Heroes")
