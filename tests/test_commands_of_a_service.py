@@ -58,6 +58,7 @@ def test_commands_find_what_another_has_made(service: Service) -> None:
     versions = service.folder / "src/app/migrations/versions"
     with developing(service) as (dev, base):
         assert named.exists() == on_postgres
+        assert poe(service, "doctor").endswith(" ok, 0 with a problem, 0 not checked.\n")
         poe(service, "new", "parcels", "number:str:unique", "weight:decimal=9,3")
         dev.wait_for("/parcels answers 200", lambda: answers(f"{base}/parcels"))
         assert call(f"{base}/parcels", {"number": "P-1", "weight": "1.250"})[0] == 201

@@ -1,0 +1,1 @@
+"""Tests of `poe doctor`: each check, on what is broken in its way."""
