@@ -73,3 +73,14 @@ Cursor = Annotated[str | None, Query(max_length=2000, description="The `next_cur
 
 Total = Annotated[bool, Query(description="Whether `X-Total-Count` is to say how many there are.")]
 """Whether a list is counted, which may cost more than a page of it."""
+
+Search = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00]*$",
+        description='Words that have to be there: `"a phrase"`, `-without`, `this or that`.',
+    ),
+]
+"""What a list is searched for, as it is typed."""

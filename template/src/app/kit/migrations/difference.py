@@ -1,8 +1,11 @@
 """Parts of the schema, and what is said of one that is not what the models say."""
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
-Kind: TypeAlias = Literal["column", "default", "constraint", "index", "enum"]
+Kind: TypeAlias = Literal["column", "default", "constraint", "index", "enum", "search", "trigger"]
+
+BESIDE: Final = frozenset[Kind]({"index", "search", "trigger"})
+"""What is made by statements of its own, after its table."""
 
 
 class Item(NamedTuple):

@@ -1,8 +1,12 @@
 """Statements as lines of a revision."""
 
 import re
+from collections.abc import Sequence
 from textwrap import wrap
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
+
+from alembic.autogenerate.api import AutogenContext
+from sqlalchemy import Computed
 
 LONGEST_LINE: Final = 100
 
@@ -12,18 +16,36 @@ _ESCAPED: Final = r"\\:"
 
 
 class Mend(NamedTuple):
-    """What leads from one side of a difference to the other."""
+    """What leads from one side of a difference to the other: lines of a revision.
 
-    lines: list[str]
-    """Lines of a revision, or none where no statement keeps the data."""
-    comes_first: bool = False
-    """Whether what else changes may need it, and only after it is committed."""
+    There are none where no statement keeps the data.
+    """
+
+    lines: Sequence[str] = ()
+    """What comes after the rest of a revision that is applied, and before that of one that is taken back."""
+    first: Sequence[str] = ()
+    """What comes before everything else: what is dropped, as it may be about columns that go."""
+    last: Sequence[str] = ()
+    """What comes after everything else: what is created, as it may be about columns that come."""
 
 
 def execution(statement: str) -> list[str]:
     """Write a statement as code, in lines that are not too long."""
-    escaped = _PARAMETER.sub(_ESCAPED, statement)
-    if "  " in escaped or "\n" in escaped:  # which may be in a string
-        return ["op.execute(", repr(escaped), ")"]
-    parts = wrap(escaped, LONGEST_LINE, break_long_words=False, break_on_hyphens=False)
-    return ["op.execute(", *(repr(f"{part} ") for part in parts[:-1]), repr(parts[-1]), ")"]
+    return ["op.execute(", *literals(_PARAMETER.sub(_ESCAPED, statement)), ")"]
+
+
+def literals(text: str) -> list[str]:
+    """Write a text as string literals, one after the other, that are not too long."""
+    if "  " in text or "\n" in text:  # which may be in a string
+        return [repr(text)]
+    parts = wrap(text, LONGEST_LINE, break_long_words=False, break_on_hyphens=False)
+    return [*(repr(f"{part} ") for part in parts[:-1]), repr(parts[-1])]
+
+
+def render_computed(kind: str, item: object, context: AutogenContext) -> str | Literal[False]:
+    """Write a computed column with its expression in lines that are not too long; False for what is none."""
+    if kind != "server_default" or not isinstance(item, Computed):
+        return False
+    expression = context.migration_context.impl.render_ddl_sql_expr(item.sqltext)
+    persisted = "" if item.persisted is None else f", persisted={item.persisted}"
+    return f"sa.Computed({' '.join(literals(expression))}{persisted})"
