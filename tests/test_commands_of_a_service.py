@@ -69,6 +69,8 @@ def test_commands_find_what_another_has_made(service: Service) -> None:
         said = typed(service, "for row in await db.execute(select(Parcel)): print(repr(row.number))\n\n1 / 0\n2 + 3")
         assert "'P-1'" in said
         assert "ZeroDivisionError" in said
+        assert "parcel: 20 rows" in poe(service, "seed", "parcels", "20")
+        assert len(call(f"{base}/parcels?limit=100")[1]["items"]) == 21
         assert ">>> 5\n" in said
 
         # What is in use is not taken back.
@@ -101,11 +103,22 @@ def test_commands_find_what_another_has_made(service: Service) -> None:
     assert not named.exists()
 
 
-def test_shell_reads_the_database_or_says_that_none_is_named(service: Service) -> None:
+def test_shell_and_seed_use_the_database_or_say_what_they_need(service: Service) -> None:
     if service.answers.get("driver") == "aiosqlite":
+        assert "There is no model yet" in poe(service, "seed", expected=1)
+        poe(service, "new", "notes", "title:str")
+        assert "run `uv run poe migrate` first" in poe(service, "seed", expected=1)
         poe(service, "migrate")
+        assert "note: 100 rows" in poe(service, "seed")
         assert "[(7,)]" in typed(service, "await db.execute(text('SELECT 7'))")
     else:
-        said = service.uv_run("poe", "shell", expected=1).output
-        assert "DATABASE_URL" in said
-        assert "Traceback" not in said
+        for command in ("shell", "seed"):
+            said = service.uv_run("poe", command, expected=1).output
+            assert "DATABASE_URL" in said
+            assert "Traceback" not in said
+        elsewhere = {"DATABASE_URL": "postgresql://me:secret@db.example.com/app"}
+        said = service.uv_run("poe", "--quiet", "seed", env=elsewhere, expected=1).output.strip()
+        assert (
+            said
+            == "app on db.example.com does not look like one for development: --any-database fills it all the same."
+        )

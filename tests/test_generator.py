@@ -6,6 +6,7 @@ import ast
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tests.harness.rendering.combinations import Combination
 from tests.harness.rendering.snapshot import TAG, commit, git
 from tests.harness.rendering.template import Template
 from tests.harness.running.interpreters import OWN_VERSION
-from tests.harness.running.servers import server_url
+from tests.harness.running.servers import scratch_database, server_url
 from tests.harness.running.services import Environments, Service
 from tests.harness.updating.next_releases import NEXT_TAGS, with_next_releases
 from tests.harness.updating.updates import begin, begin_service, signs_of_a_conflict, tree
@@ -140,6 +141,22 @@ async def test_every_filter_goes_with_the_order_by_id(
 """A test that an owner has no need of: how the database reads the lists."""
 
 
+SERVES_WHAT_WAS_SEEDED = """
+import asyncio
+from app.main import create_app
+from app.settings import load_settings
+from kit_tests.support.application import running
+
+async def main():
+    async with running(create_app(load_settings())) as service:
+        for path in ("/customers", "/invoices"):
+            page = await service.client.get(path, params={"limit": 100})
+            print(path, page.status_code, len(page.json()["items"]))
+
+asyncio.run(main())
+"""
+
+
 @dataclass(frozen=True)
 class Owned:
     """A service under git."""
@@ -202,6 +219,12 @@ def test_resource_of_every_type_is_as_good_as_the_rest(owned: Owned, environment
     plans.write_text(READS_AN_INDEX.format(explain="EXPLAIN" if on_postgres else "EXPLAIN QUERY PLAN"))
     service.uv_run("pytest", "--cov", "--cov-report=term-missing")
     plans.unlink()
+    with scratch_database() if on_postgres else nullcontext("sqlite+aiosqlite:///./seeded.db") as url:
+        database = {"DATABASE_URL": url}
+        service.uv_run("poe", "migrate", env=database)
+        service.uv_run("poe", "seed", "--rows", "30", env=database)
+        served = service.uv_run("python", "-c", SERVES_WHAT_WAS_SEEDED, env=database).output
+        assert "/customers 200 30\n/invoices 200 30\n" in served
 
     (migration,) = service.folder.glob("src/app/migrations/versions/*_invoices.py")
     assert f"The migration {migration.name} comes after" in owned.new("customers", "--undo", expected=1)

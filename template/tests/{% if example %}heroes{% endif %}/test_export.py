@@ -9,6 +9,7 @@ from starlette.types import Message
 
 from app.heroes.models import Hero
 from kit_tests.support.application import Running, exchange
+from tests.heroes.factories import HeroFactory
 
 HERO = {"name": "Deadpond", "secret_name": "Dive Wilson"}
 
@@ -34,7 +35,7 @@ async def test_export_needs_constant_memory(service: Running) -> None:
     columns = ("name", "secret_name", "version")
     copy = insert(Hero).from_select(columns, select(Hero.name, Hero.secret_name, Hero.version))
     async with service.database.transaction() as session:
-        session.add(Hero(**HERO))
+        session.add(HeroFactory.build())
         await session.flush()
         for _ in range(14):
             await session.execute(copy)
