@@ -1,4 +1,4 @@
-"""Fills the database with realistic rows: `poe seed`, `poe seed heroes 10000`."""
+"""Fills the database with realistic rows: `poe seed`, `poe seed invoices 10000`."""
 
 import argparse
 import asyncio
@@ -22,7 +22,7 @@ from devtools.seed.models import Filled, all_filled, named
 from devtools.seed.target import is_for_development, shown
 
 _EPILOG = """\
-A number is about the model before it: poe seed teams 20 heroes 10000. What a model refers to is chosen among the rows
+A number is about the model before it: poe seed customers 20 invoices 10000. What a model refers to is chosen among the rows
 that are there. Factories in modules called `factories`, below `tests`, say more about what columns hold."""
 
 

@@ -170,7 +170,7 @@ def named(name: str, among: Sequence[Filled]) -> Filled:
         plurals = {f"{table}s", f"{table}es", f"{table[:-1]}ies"}
         if wanted in {table, *plurals, each.model and each.model.__name__.lower()}:
             return each
-    # Of several in a package, the one of which the others are parts, as `hero_event` is of `hero`.
+    # Of several in a package, the one of which the others are parts, as `order_line` is of `order`.
     if found := [each for each in among if each.package == wanted]:
         return min(found, key=lambda each: len(each.name))
     known = ", ".join(sorted(each.name for each in among)) or "none yet"

@@ -89,7 +89,7 @@ _TEXTS: Final[Mapping[str, str]] = {
 _LONG_TEXTS: Final = {"description", "note", "notes", "text", "body", "comment", "content", "bio", "message", "details"}
 
 _PEOPLE: Final = {
-    *("author", "client", "contact", "customer", "doctor", "driver", "employee", "friend", "guest", "hero", "manager"),
+    *("author", "client", "contact", "customer", "doctor", "driver", "employee", "friend", "guest", "manager"),
     *("member", "owner", "passenger", "patient", "person", "player", "student", "teacher", "user", "visitor", "worker"),
     *("display", "full", "secret"),
 }
