@@ -145,6 +145,25 @@ def test_paths_that_pages_name_are_there(template: Template, name: str) -> None:
 
 
 @pytest.mark.parametrize("combination", combinations(), ids=str)
+def test_paths_that_agents_are_told_are_there(template: Template, combination: Combination) -> None:
+    folder = template.render(combination.answers)
+    text = folder.joinpath("AGENTS.md").read_text(encoding="utf-8")
+    if not combination.example:
+        # What a domain will have, once there is one.
+        text = re.sub(r"^- `src/app/<domain>/`.*?(?=^- )", "", text, flags=re.DOTALL | re.MULTILINE)
+    paths = {*re.findall(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|md|toml)|(?:[\w.-]+/)+)`", text)} - {"service.py"}
+    assert {"src/app/kit/", "tests/", "settings.py"} <= paths
+    assert [
+        path
+        for path in paths
+        if not (folder / path).exists()
+        and not [*folder.rglob(f"src/app/{path}")]
+        and not (combination.example and "/" not in path and [*folder.rglob(path)])
+    ] == []
+    assert folder.joinpath("CLAUDE.md").read_text(encoding="utf-8") == "@AGENTS.md\n"
+
+
+@pytest.mark.parametrize("combination", combinations(), ids=str)
 def test_links_and_anchors_lead_somewhere(template: Template, combination: Combination) -> None:
     folder = template.render(combination.answers)
     problems: list[str] = []
