@@ -21,7 +21,13 @@ from tests.harness.reporting.report import RunReport
 from tests.harness.reporting.worker import WorkerReport
 from tests.harness.running.leftovers import mark_this_run, remaining_processes
 from tests.harness.running.records import Records
-from tests.harness.running.servers import install_pgbouncer, postgres_cpu, scratch_databases, shared_postgres
+from tests.harness.running.servers import (
+    install_pgbouncer,
+    postgres_cpu,
+    scratch_databases,
+    server_versions,
+    shared_postgres,
+)
 from tests.harness.running.services import Environments
 from tests.harness.running.steps import WholeCombinations, step_of, suite_of
 
@@ -60,6 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--faults-minutes", type=float, default=0, help="let faults happen at random for so long, all services together"
     )
+    parser.addoption("--report-page", metavar="PATH", help="where the page of the run is written")
     parser.addoption("--faults-seed", type=int, default=1, help="the same seed lets the same faults happen again")
 
 
@@ -124,6 +131,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     report = session.config.stash[_report]
     run.callback(lambda: report.note_leftovers(_databases_since(before)))
     run.callback(lambda: report.note_postgres(postgres_cpu()))
+    report.note_versions(server_versions())
 
 
 def _databases_since(before: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ import pytest
 from tests.harness.rendering import content
 from tests.harness.rendering.combinations import Combination, combinations, samples
 from tests.harness.rendering.template import Template
-from tests.harness.reporting.properties import COVERAGE, KIT_COVERAGE, TAKEN_OVER, TESTS
+from tests.harness.reporting.properties import COVERAGE, KIT_COVERAGE, TAKEN_OVER, TESTS, VERSIONS
 from tests.harness.running.commands import last_lines, run
 from tests.harness.running.interpreters import interpreter, version_for, versions
 from tests.harness.running.kit import copy_without_owners_files
@@ -34,6 +34,12 @@ ROUND_TRIP = PLUGIN.with_name("alembic_round_trip.py")
 
 SUITE_WITHIN = 900  # seconds; on a machine that is not busy it takes one
 
+
+SHOWN_PACKAGES = (
+    *("FastAPI", "Starlette", "uvicorn", "pydantic", "SQLAlchemy", "Alembic", "asyncpg", "psycopg", "aiosqlite"),
+    *("pytest", "mypy"),
+)
+"""Of which the page of a run says the versions."""
 
 NO_PGBOUNCER = "a server, and no PgBouncer before it"
 
@@ -123,9 +129,15 @@ class TestCombination:
 
     @pytest.mark.install
     @pytest.mark.slow
-    def test_install(self, combination: Combination, installed: InstalledService) -> None:
+    def test_install(
+        self,
+        combination: Combination,
+        installed: InstalledService,
+        record_property: Callable[[str, object], None],
+    ) -> None:
         configuration = installed.get().environment.joinpath("pyvenv.cfg").read_text("utf-8")
         assert re.search(rf"^version_info = {re.escape(version_for(combination))}\b", configuration, re.MULTILINE)
+        record_property(VERSIONS, installed.get().versions(SHOWN_PACKAGES))
 
     @pytest.mark.types
     @pytest.mark.slow

@@ -6,12 +6,14 @@ import re
 import shlex
 import sys
 from copy import copy
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from tests.harness.rendering.combinations import as_json, combinations
 from tests.harness.rendering.questions import ROOT
+from tests.harness.reporting.example import example_of_a_run
 from tests.harness.reporting.failures import (
     DECIDING_OPTIONS,
     SCREEN,
@@ -20,6 +22,7 @@ from tests.harness.reporting.failures import (
     command_to_repeat,
     deciding_arguments,
 )
+from tests.harness.reporting.page import page_of
 from tests.harness.reporting.processor import SHOWN_PARTS, Part, part_of, table_of
 from tests.harness.reporting.reasons import reasons_of
 from tests.harness.reporting.suites import Ran, rows_of_tests, sum_of_tests
@@ -32,6 +35,9 @@ import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from tests.harness.reporting.report import RunReport
 from tests.harness.reporting.worker import WorkerReport
+
+def pytest_addoption(parser):
+    parser.addoption("--report-page")
 
 def pytest_configure(config):
     config.pluginmanager.register(WorkerReport())
@@ -60,6 +66,15 @@ QUICK = {
     "TEMPLATE_TESTS_COMBINATIONS": as_json(combinations()),
 }
 """What spares a run that is made up what is not its subject."""
+
+INTERRUPTED = """
+import os, signal, time
+def test_fails(): assert not "interrupted"
+def test_interrupts():
+    time.sleep(1)
+    os.kill(os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid(), signal.SIGINT)
+    time.sleep(1)
+"""
 
 PASSES = "def test_passes(): pass\n"
 
@@ -213,17 +228,7 @@ def test_workers_that_end_between_tests_are_told(made_up: Run) -> None:
 
 
 def test_interrupted_runs_tell_what_failed(made_up: Run) -> None:
-    result = made_up(
-        """
-import os, signal, time
-def test_fails(): assert not "interrupted"
-def test_interrupts():
-    time.sleep(1)
-    os.kill(os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid(), signal.SIGINT)
-    time.sleep(1)
-""",
-        workers=1,
-    )
+    result = made_up(INTERRUPTED, workers=1)
     assert result.exit_code == pytest.ExitCode.INTERRUPTED
     assert last_section(result)[1] == "test_made_up test_fails"
 
@@ -244,6 +249,74 @@ def test_errors_of_plugins_are_told(made_up: Run, tmp_path: Path) -> None:
         "    error in pytest or a plugin: RuntimeError: no hook",
         "    $ uv run pytest",
     ]
+
+
+@pytest.mark.parametrize("outcome", ["failed", "passed", "interrupted"])
+def test_page_of_a_run_has_all_of_it(outcome: str) -> None:
+    record = example_of_a_run(outcome)
+    page = Text(page_of(record))
+    assert page.tags.isdisjoint({"script", "img", "iframe", "object", "embed"})
+    assert page.named <= {"data:,"} | {f"#{row.combination}" for row in record.rows}
+    told = {
+        *("1226" if outcome == "failed" else str(record.outcomes["ok"]), "45 min 12 s", "1 h 23 min"),
+        *record.versions.values(),
+        *(row.name for row in record.rows),
+        *(row.coverage for row in record.rows),
+        *(f"{step.seconds:.1f}" for row in record.rows for step in row.steps.values() if step.outcome == "ok"),
+        *(part.name for part in record.parts[:SHOWN_PARTS]),
+        *(text for failure in record.failures for text in (failure.title, *failure.reasons, failure.command)),
+        *record.left_out,
+        *(name for name, _ in record.slowest),
+        *(text for row in record.suites for text in row.values()),
+        *(text for rows in record.tables.values() for cells, _ in rows for text in cells.values()),
+    }
+    assert [text for text in told if text not in page.text] == []
+    assert ("did not run" in page.text) == (outcome == "interrupted")
+    assert page.heads
+    assert page.heads <= {"col", "row", "rowgroup"}
+
+
+class Text(HTMLParser):
+    """What a page says, the elements that it has, what it names, and what its table heads are for."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.text = ""
+        self.tags: set[str] = set()
+        self.named: set[str | None] = set()
+        self.heads: set[str | None] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.named |= {value for name, value in attrs if name in {"src", "href"}}
+        if tag == "th":
+            self.heads.add(dict(attrs).get("scope"))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+ENDS = {
+    "passed": (0, PASSES, "✓ The tests passed", "Where the processor's time went"),
+    "failed": (1, "def test_x(): assert not '<b>'\n", "✗ The tests failed", "assert not '<b>'"),
+    "not collected": (0, "import no_such_module\n", "✗ The tests failed", "No module named 'no_such_module'"),
+    "left out": (1, "import pytest\ndef test_x(): pytest.skip('no moon')\n", "✓ The tests passed", "no moon"),
+    "interrupted": (1, INTERRUPTED, "✗ The tests were interrupted", "assert not 'interrupted'"),
+}
+"""Ways in which a run ends: with how many workers, by which tests, and what its page says then."""
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_every_run_writes_its_page(made_up: Run, tmp_path: Path, end: str) -> None:
+    workers, tests, title, told = ENDS[end]
+    page = tmp_path / "pages" / "run.html"
+    result = made_up(tests, "--report-page", str(page), workers=workers)
+    assert f"All of it on one page: {page}" in result.output
+    text = Text(page.read_text(encoding="utf-8")).text
+    assert title in text
+    assert told in text
+    assert [each.name for each in page.parent.iterdir()] == [page.name]
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -82,6 +82,33 @@ class Failure:
         return self.nodeid.partition("[")[0], self.when, *(_DIFFERS.sub("*", reason) for reason in told)
 
 
+@dataclass(frozen=True)
+class Told:
+    """What is said of all that failed in the same way.
+
+    Attributes:
+        title: Combination and step, or module and test, of the first.
+        reasons: What is wrong with it.
+        others: What distinguishes those that failed like it.
+        command: The line that repeats the first alone.
+    """
+
+    title: str
+    reasons: list[str]
+    others: list[str]
+    command: str
+
+    def lines(self, width: int) -> list[str]:
+        """The same for a terminal."""
+        lines = [self.title, *(f"    {reason}" for reason in self.reasons)]
+        if self.others:
+            names = ", ".join(self.others[:NAMED])
+            lines.append(
+                f"    the same in {len(self.others)} more: {names}{', ...' if len(self.others) > NAMED else ''}"
+            )
+        return [*(cut(line, width) for line in lines), f"    $ {self.command}"]
+
+
 def short(nodeid: str) -> str:
     """A test without what all have in common."""
     path, _, name = nodeid.partition("::")
@@ -145,7 +172,7 @@ class Failures:
     def lines(self, width: int) -> list[str]:
         """The section, its heading not included."""
         groups = self._groups()
-        blocks = [self._block(group, width) for group in groups]
+        blocks = [self._told(group).lines(width) for group in groups]
         in_full = len(blocks)
         while in_full > IN_FULL and sum(map(len, blocks[:in_full])) + len(blocks) - in_full > SCREEN - 1:
             in_full -= 1
@@ -158,6 +185,10 @@ class Failures:
             lines.append(cut(f"{first.title}{more}: {first.reasons[0]}", width))
         hidden = sum(map(len, rest[len(shown) :]))
         return [*lines, *([f"and {hidden} more, see above"] if hidden else [])]
+
+    def told(self) -> list[Told]:
+        """All of it, those of one kind together, the largest group first."""
+        return [self._told(group) for group in self._groups()]
 
     def _groups(self) -> list[list[Failure]]:
         """Those of one kind together, the largest group first. What was taken over follows what it was taken from."""
@@ -172,13 +203,10 @@ class Failures:
             groups[kind].append(failure)
         return sorted(groups.values(), key=len, reverse=True)
 
-    def _block(self, group: list[Failure], width: int) -> list[str]:
+    def _told(self, group: list[Failure]) -> Told:
         first, *others = group
-        lines = [first.title, *(f"    {reason}" for reason in [*first.reasons, *first.later[:1]])]
-        if others:
-            names = ", ".join(failure.member for failure in others[:NAMED])
-            lines.append(f"    the same in {len(others)} more: {names}{', ...' if len(others) > NAMED else ''}")
-        return [*(cut(line, width) for line in lines), f"    $ {self._command(first)}"]
+        reasons = [*first.reasons, *first.later[:1]]
+        return Told(first.title, reasons, [failure.member for failure in others], self._command(first))
 
     def _command(self, failure: Failure) -> str:
         """The line that repeats no more than what failed first."""

@@ -53,8 +53,8 @@ def parts_of(processor: Mapping[str, float], wall: Mapping[str, float]) -> list[
     return [*parts.values()]
 
 
-def table_of(parts: Iterable[Part]) -> list[str]:
-    """The lines of the table, the part that took most first and the smallest summed up."""
+def largest_of(parts: Iterable[Part]) -> list[Part]:
+    """The part that took most first, and the smallest summed up."""
     ordered = sorted(parts, key=lambda part: part.processor, reverse=True)
     shown, small = ordered[:SHOWN_PARTS], ordered[SHOWN_PARTS:]
     if small:
@@ -62,7 +62,13 @@ def table_of(parts: Iterable[Part]) -> list[str]:
         for part in small:
             other.add(part)
         shown.append(other)
-    whole = sum(part.processor for part in ordered) or 1.0
+    return shown
+
+
+def table_of(parts: Iterable[Part]) -> list[str]:
+    """The lines of the table."""
+    shown = largest_of(parts)
+    whole = sum(part.processor for part in shown) or 1.0
     first = max(map(len, ("part", *(part.name for part in shown))))
     lines = [f"{'part':<{first}}  tests  processor s  share   wall s"]
     for part in shown:

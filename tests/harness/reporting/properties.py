@@ -19,6 +19,9 @@ TESTS = "tests"
 PROCESSOR = "processor seconds"
 """The property in which each test has what it took of the processor."""
 
+VERSIONS = "versions"
+"""The property in which the installation of a combination has the versions of what was installed, by package."""
+
 ROW = "row of a table"
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import time
 from collections import Counter, defaultdict
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.harness.rendering.questions import Answers, choices_missing_from
 from tests.harness.reporting.failures import Failure, Failures, cut, deciding_arguments, short
-from tests.harness.reporting.processor import parts_of, process_cpu, sum_by_name, table_of
-from tests.harness.reporting.properties import COVERAGE, KIT_COVERAGE, PROCESSOR, ROW, TAKEN_OVER, TESTS
+from tests.harness.reporting.page import Row, RunRecord, Step, write_page
+from tests.harness.reporting.processor import Part, parts_of, process_cpu, sum_by_name, table_of
+from tests.harness.reporting.properties import COVERAGE, KIT_COVERAGE, PROCESSOR, ROW, TAKEN_OVER, TESTS, VERSIONS
 from tests.harness.reporting.reasons import reasons_of
 from tests.harness.reporting.suites import Ran, rows_of_tests, sum_of_tests
 from tests.harness.reporting.worker import OUTPUT_OUTSIDE, OUTPUT_RENDERED, rendered
@@ -30,6 +35,8 @@ SHOWN_LEFTOVERS = 3
 
 LOG_WIDTH = 160
 """Columns of what is no terminal."""
+
+SHOWN_FIRST = ("Python", "PostgreSQL", "PgBouncer", "Copier")
 
 POSTGRESQL = "the shared PostgreSQL"
 WORKERS = "workers outside of tests"
@@ -47,7 +54,10 @@ class RunReport:
         self._processor: dict[str, float] = {}
         self._outside: list[tuple[str, float]] = []
         self._workers_down: dict[str, str] = {}
+        self._page = _where_the_page_is(config)
+        self._began = datetime.now(UTC)
         self._started = time.perf_counter()
+        self._versions: defaultdict[str, set[str]] = defaultdict(set)
         self._rendered: list[Answers] = []
         self.leftovers: list[str] = []
         self._finished = 0
@@ -118,6 +128,8 @@ class RunReport:
             self._taken_over[report.nodeid] = str(properties[TAKEN_OVER])
         if TESTS in properties:
             self._suites[report.nodeid] = Ran.of(properties[TESTS])
+        if VERSIONS in properties:
+            self.note_versions(properties[VERSIONS])
         if PROCESSOR in properties:
             self._processor[report.nodeid] = float(properties[PROCESSOR])
         if ROW in properties:
@@ -160,6 +172,9 @@ class RunReport:
         try:
             yield
         finally:
+            self._note_workers_down()
+            if self._page is not None and (self._outcomes or self._failures):
+                write_page(self._record(int(session.exitstatus)), self._page)
             self._write_failures()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -170,6 +185,8 @@ class RunReport:
                 self._terminal.write_line(
                     f"No name of a test holds {self._keyword!r}: `uv run poe combinations` prints those of combinations"
                 )
+            if self._failures:
+                self._write_where_the_page_is()
             return (yield)
         self._write_table()
         self._write_tests()
@@ -180,8 +197,13 @@ class RunReport:
         self._write_about_pgbouncer()
         self._write_left_out()
         yield
+        self._write_where_the_page_is()
         wall, cpu = time.perf_counter() - self._started, process_cpu()
         self._terminal.write_line(f"\n{wall:.0f} s of wall time, {cpu:.0f} s of CPU time, {os.cpu_count()} CPUs")
+
+    def _write_where_the_page_is(self) -> None:
+        if self._page is not None:
+            self._terminal.write_line(f"\nAll of it on one page: {self._page}")
 
     def note_leftovers(self, found: list[str]) -> None:
         """Remember what the run should have taken away, to say so at its end."""
@@ -195,10 +217,17 @@ class RunReport:
         """Remember what the shared server took of the processor."""
         self._outside.append((POSTGRESQL, processor_seconds))
 
-    def _write_failures(self) -> None:
+    def note_versions(self, versions: Mapping[str, str]) -> None:
+        """Remember with what was tested. Of one thing there may be several."""
+        for name, each in versions.items():
+            self._versions[name].add(each)
+
+    def _note_workers_down(self) -> None:
         for worker, error in self._workers_down.items():
             if not self._failures.mention(f"worker {worker!r} crashed"):
                 self._failures.add(Failure("", [f"worker {worker} ended: {error}"]))
+
+    def _write_failures(self) -> None:
         if not self._failures:
             return
         # On a terminal no line may take two.
@@ -211,12 +240,15 @@ class RunReport:
     def _write_processor(self) -> None:
         if len(self._outcomes) <= ENOUGH_TESTS and not self._wants_durations:
             return
+        self._terminal.section("processor seconds by part", sep="=")
+        for line in table_of(self._parts()):
+            self._terminal.write_line(line)
+
+    def _parts(self) -> list[Part]:
         parts = [*parts_of(self._processor, self._seconds), *sum_by_name(self._outside)]
         # The server's time becomes that of this process only in part, by way of who stopped it.
         rest = process_cpu() - sum(part.processor for part in parts if part.name != POSTGRESQL)
-        self._terminal.section("processor seconds by part", sep="=")
-        for line in table_of([*parts, *sum_by_name([(CONTROLLER, rest)])]):
-            self._terminal.write_line(line)
+        return [*parts, *sum_by_name([(CONTROLLER, rest)])]
 
     def _write_about_pgbouncer(self) -> None:
         suites = [
@@ -303,12 +335,75 @@ class RunReport:
             self._terminal.write_line(line if passed else f"{line}  FAILED", red=not passed)
 
     def _write_slowest(self) -> None:
-        others = sorted((nodeid for nodeid in self._seconds if not step_of(nodeid)[0]), key=self._seconds.__getitem__)
-        slow = [nodeid for nodeid in reversed(others[-10:]) if self._seconds[nodeid] >= QUICK_ENOUGH]
+        slow = self._slowest()
         if slow:
             self._terminal.section("slowest of the other tests", sep="=")
-        for nodeid in slow:
-            self._terminal.write_line(f"{self._seconds[nodeid]:6.1f} s  {short(nodeid)}")
+        for name, seconds in slow:
+            self._terminal.write_line(f"{seconds:6.1f} s  {name}")
+
+    def _slowest(self) -> list[tuple[str, float]]:
+        others = sorted((nodeid for nodeid in self._seconds if not step_of(nodeid)[0]), key=self._seconds.__getitem__)
+        slow = [nodeid for nodeid in reversed(others[-10:]) if self._seconds[nodeid] >= QUICK_ENOUGH]
+        return [(short(nodeid), self._seconds[nodeid]) for nodeid in slow]
+
+    def _record(self, exit_code: int) -> RunRecord:
+        # Where modules could not be collected, pytest says that it was interrupted as well.
+        interrupted = exit_code == pytest.ExitCode.INTERRUPTED and self._outcomes
+        passed = exit_code == pytest.ExitCode.OK
+        self.note_versions({"Python": platform.python_version(), "Copier": version("copier")})
+        rows = self._rows()
+        return RunRecord(
+            outcome="interrupted" if interrupted else "passed" if passed else "failed",
+            began=self._began,
+            total=self._total,
+            outcomes=Counter(self._outcomes.values()),
+            wall=time.perf_counter() - self._started,
+            processor=process_cpu(),
+            versions={name: ", ".join(sorted(each)) for name, each in sorted(self._versions.items(), key=_first)},
+            steps=[step for step in STEPS if any(step in row.steps for row in rows)],
+            rows=rows,
+            failures=self._failures.told(),
+            left_out=dict(self._left_out.most_common()),
+            suites=sorted(rows_of_tests(self._suites), key=lambda row: row["combination"]),
+            suites_in_sum=sum_of_tests(self._suites.values()) if self._suites else "",
+            parts=self._parts(),
+            tables=dict(self._tables),
+            slowest=self._slowest(),
+        )
+
+    def _rows(self) -> list[Row]:
+        steps: defaultdict[str, dict[str, Step]] = defaultdict(dict)
+        for nodeid, outcome in self._outcomes.items():
+            combination, step = step_of(nodeid)
+            if combination:
+                taken_over = self._taken_over.get(nodeid, "")
+                steps[combination][step] = Step(outcome, self._seconds[nodeid], taken_over)
+        if not steps:
+            return []
+        from tests.harness.rendering.combinations import combinations  # noqa: PLC0415 - as above
+        from tests.harness.running.interpreters import version_for  # noqa: PLC0415
+
+        pythons = {str(combination): version_for(combination) for combination in combinations()}
+        of_owner, of_kit = self._coverage[COVERAGE], self._coverage[KIT_COVERAGE]
+        return [
+            Row(name, pythons[name], steps[name], of_owner.get(name, ""), of_kit.get(name, ""))
+            for name in sorted(steps)
+        ]
+
+
+def _where_the_page_is(config: pytest.Config) -> Path | None:
+    """What --report-page says, else a place in pytest's cache, if there is one."""
+    asked_for = getattr(config.option, "report_page", None)
+    if asked_for:
+        return Path(asked_for).absolute()
+    cache = getattr(config, "cache", None)
+    return None if cache is None else Path(cache.mkdir("report")) / "index.html"
+
+
+def _first(item: tuple[str, object]) -> int:
+    """What was tested with comes before what was installed."""
+    name = item[0]
+    return SHOWN_FIRST.index(name) if name in SHOWN_FIRST else len(SHOWN_FIRST)
 
 
 def _is_complete(config: pytest.Config) -> bool:

@@ -93,6 +93,17 @@ def postgres_cpu() -> float:
     return seconds
 
 
+def server_versions() -> dict[str, str]:
+    """The version of the shared server, and of PgBouncer if it is here."""
+    with psycopg.connect(server_url(), autocommit=True) as connection:
+        number = connection.info.server_version
+    versions = {"PostgreSQL": f"{number // 10_000}.{number % 10_000}"}
+    if program := find_pgbouncer():
+        told = subprocess.run([program, "--version"], check=False, capture_output=True, text=True).stdout
+        versions["PgBouncer"] = told.partition("\n")[0].removeprefix("PgBouncer ")
+    return versions
+
+
 def find_pgbouncer() -> str | None:
     """Where PgBouncer is, by the rules of a generated suite."""
     return os.environ.get("PGBOUNCER") or shutil.which(

@@ -6,10 +6,11 @@ import itertools
 import shutil
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,12 @@ class Service:
         if found is None:
             raise FileNotFoundError(f"{name} is not installed in {self.environment}")
         return found
+
+    def versions(self, packages: Iterable[str]) -> dict[str, str]:
+        """The versions of those of these packages that are installed, whatever the case of their names."""
+        folders = [str(folder) for folder in self.environment.glob("lib/python*/site-packages")]
+        installed = {each.name.lower(): each.version for each in distributions(path=folders)}
+        return {name: installed[name.lower()] for name in packages if name.lower() in installed}
 
     @cached_property
     def uv_variables(self) -> dict[str, str]:
