@@ -22,8 +22,8 @@ from devtools.seed.models import Filled, all_filled, named
 from devtools.seed.target import is_for_development, shown
 
 _EPILOG = """\
-A number is about the model before it: poe seed customers 20 invoices 10000. What a model refers to is chosen among the rows
-that are there. Factories in modules called `factories`, below `tests`, say more about what columns hold."""
+A number is about the model before it: poe seed customers 20 invoices 10000. What a model refers to is chosen among the
+rows that are there. Factories in modules called `factories`, below `tests`, say more about what columns hold."""
 
 
 def main() -> None:
