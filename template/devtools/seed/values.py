@@ -95,7 +95,7 @@ _PEOPLE: Final = {
 }
 _COMPANIES: Final = {
     *("account", "brand", "company", "employer", "firm", "organisation", "organization", "partner", "publisher"),
-    *("shop", "store", "supplier", "team", "tenant", "vendor"),
+    *("shop", "store", "supplier", "tenant", "vendor"),
 }
 
 _NUMBERS: Final[Mapping[str, tuple[int, int]]] = {
