@@ -53,7 +53,7 @@ class Factory(SQLAlchemyFactory[ModelT]):
     """Makes entities of a model, each column with a realistic value unless the factory says something else.
 
     `class InvoiceFactory(Factory[Invoice])` says it by a class method of the column's name, or by polyfactory's `Use`
-    and `PostGenerated`. `InvoiceFactory.build(total=7)` is an invoice that no session knows yet;
+    and `PostGenerated`. `InvoiceFactory.build(total=7)` is an invoice that no session knows yet, and
     `InvoiceFactory.batch(3)` are three. Foreign keys and what has a default are left out: hand them over.
     """
 
