@@ -14,13 +14,28 @@ import pytest
 from tests.harness.rendering.combinations import Combination, combinations
 from tests.harness.rendering.questions import Answers
 from tests.harness.rendering.template import Template
+from tests.harness.running.interpreters import OWN_VERSION
+from tests.harness.running.servers import server_url
+from tests.harness.running.services import Environments, Service
 
 SERVICES: dict[str, Answers] = {"postgres": {}, "sqlite": {"driver": "aiosqlite", "data_access": "direct"}}
 
 LIBRARIES = {
     *("Annotated", "Literal", "NamedTuple", "TypedDict", "asynccontextmanager", "partial", "pytest", "sha256"),
     *("Depends", "FastAPI", "HTTPException", "HTTPConnection", "Request", "Response", "httpx2"),
-    *("ForeignKey", "Mapped", "bindparam", "func", "insert", "mapped_column", "op", "relationship", "select", "text"),
+    *(
+        "ForeignKey",
+        "Index",
+        "Mapped",
+        "bindparam",
+        "func",
+        "insert",
+        "mapped_column",
+        "op",
+        "relationship",
+        "select",
+        "text",
+    ),
     *("Field", "SettingsConfigDict", "postgresql", "sa"),
 }
 """Names of libraries that the pages use without importing them."""
@@ -33,6 +48,59 @@ STORY = {
     *("ROUTERS", "Settings", "VALUES", "VERSIONS", "create_app", "open_resources"),
 }
 """Names of the service that the pages tell of, and of its owner's files."""
+
+
+CHAPTERS = ("Insert or update", "Tags: many with many")
+"""Of the recipes, those whose code is run."""
+
+BEFORE = """
+from typing import NamedTuple
+
+from sqlalchemy import ForeignKey, Index, bindparam, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.database.models import Base, PrimaryKey, Timestamped, Versioned
+from app.kit.database.sessions import Database
+
+
+class Invoice(Versioned, Timestamped, Base):
+    __tablename__ = "invoice"
+
+    id: Mapped[PrimaryKey]
+    number: Mapped[str] = mapped_column(unique=True)
+    paid: Mapped[bool] = mapped_column(default=False)
+
+
+class InvoiceRow(NamedTuple):
+    id: int
+    number: str
+
+
+"""
+AFTER = """
+
+async def test_recipes(database: Database) -> None:
+    async with database.transaction() as session:
+        connection = await session.connection()
+        tables = [model.__table__ for model in (Invoice, Tag, InvoiceTag)]
+        await connection.run_sync(Base.metadata.create_all, tables)
+        session.add(Invoice(number="1"))
+    assert await mark_as_paid(database, ["2", "1"]) == ["2"]
+    assert await mark_as_paid(database, ["1", "2"]) == []
+    async with database.read() as session:
+        invoices = {each.number: each for each in await session.scalars(select(Invoice))}
+    assert [(invoices[number].paid, invoices[number].version) for number in "12"] == [(True, 2), (True, 1)]
+    one, two = invoices["1"].id, invoices["2"].id
+    async with database.transaction() as session:
+        await tag_invoice(session, one, {"red", "blue"})
+        await tag_invoice(session, two, {"red"})
+    assert await tags_of(database, [one, two]) == {one: ["blue", "red"], two: ["red"]}
+    async with database.transaction() as session:
+        await tag_invoice(session, one, {"blue", "new"})
+    assert await tags_of(database, [one]) == {one: ["blue", "new"]}
+    tagged = Query(InvoiceRow, select(Invoice.id, Invoice.number).where(IS_TAGGED))
+    assert await tagged.all(database, tag="red") == [(two, "2")]
+"""
 
 
 def pages(folder: Path) -> list[Path]:
@@ -108,6 +176,25 @@ def test_blocks_of_python_use_what_there_is(template: Template, name: str) -> No
             ]
             problems.extend(f"{page.name}: {problem}" for problem in found)
     assert not problems, "\n".join(problems)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SERVICES)
+def test_recipes_of_upserts_and_links_do_what_they_say(
+    template: Template, environments: Environments, tmp_path: Path, name: str
+) -> None:
+    answers = SERVICES[name]
+    driver = answers.get("driver", "asyncpg")
+    folder = template.render_to(tmp_path / "service", answers)
+    text = folder.joinpath("docs/recipes.md").read_text(encoding="utf-8")
+    chapters = [re.split(r"^## ", text.partition(f"## {chapter}\n")[2], flags=re.MULTILINE)[0] for chapter in CHAPTERS]
+    code = "\n\n".join(re.findall(r"```python\n(.*?)```", "".join(chapters), re.DOTALL))
+    folder.joinpath("tests/test_recipes.py").write_text(BEFORE + code + AFTER, encoding="utf-8")
+    with environments.borrow(f"{driver}-{OWN_VERSION}") as environment:
+        variables = {} if driver == "aiosqlite" else {"TEST_DATABASE_URL": server_url()}
+        service = Service(folder, environment, variables=variables)
+        service.install()
+        service.uv_run("pytest", "tests/test_recipes.py")
 
 
 @pytest.mark.parametrize("name", SERVICES)
