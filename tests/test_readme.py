@@ -69,6 +69,20 @@ def test_readme_lists_every_question_and_every_choice() -> None:
             assert f"`{str(choice).lower() if isinstance(choice, bool) else choice}`" in rows[name], (name, choice)
 
 
+def test_readme_shows_its_pictures() -> None:
+    shown = dict(re.findall(r"!\[(.{30,}?)\]\((docs/pictures/.+?\.png)\)", README))
+    assert sorted(shown.values()) == sorted(
+        path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/pictures/*.png")
+    )
+    for picture in shown.values():
+        content = ROOT.joinpath(picture).read_bytes()
+        assert content.startswith(b"\x89PNG\r\n\x1a\n")
+        width, height = (int.from_bytes(content[at : at + 4]) for at in (16, 20))
+        assert width == 1920  # two pixels for each of the browser's
+        assert 1000 < height < 2500
+        assert len(content) < 250_000
+
+
 @pytest.mark.slow
 def test_scaffolding_and_the_steps_that_it_prints(
     clone: Path, template: Template, environment: dict[str, str], fresh_python: Path
