@@ -32,8 +32,8 @@ SERVICES = [
 OF_EVERY_TYPE = (
     *(
         "number:str:unique",
-        "title:str?",
-        "note:text?",
+        "title:str?:search",
+        "note:text?:search",
         "amount:int:index",
         "score:int?:index",
         "total:decimal(12,2):index",
@@ -62,7 +62,7 @@ UNUSABLE = {
     "no fields": (["invoices"], "What does an invoice have?"),
     "no type": (["invoices", "name"], "'name' cannot be read as a field"),
     "an unknown type": (["invoices", "name:varchar"], "there is no type varchar"),
-    "an unknown mark": (["invoices", "name:str:primary"], "which is none of unique, index, optional"),
+    "an unknown mark": (["invoices", "name:str:primary"], "which is none of unique, index, search, optional"),
     "a keyword as a field": (["invoices", "from:str"], "from is a keyword of Python"),
     "a column that is there": (["invoices", "version:int"], "version is a column that models get by themselves"),
     "a word of SQLAlchemy": (["invoices", "metadata:json"], "metadata means something else"),
@@ -76,6 +76,8 @@ UNUSABLE = {
     "a reference to nothing": (["invoices", "customer:ref(customers)"], "There is no resource customers"),
     "a reference that the first row cannot have": (["invoices", "next:ref(invoices)"], "let it be null"),
     "an index of what has no order": (["invoices", "data:json:index"], "have no order"),
+    "a search of what has no words": (["invoices", "total:int:search"], "only str and text have words"),
+    "a search of lists": (["invoices", "tags:str[]:search"], "have words to search for, and lists do not"),
     "nothing to undo": (["invoices", "--undo"], "Nothing is known of a resource invoices"),
 }
 
@@ -98,14 +100,26 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import text
+from sqlalchemy import ClauseElement, Executable, text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from app.invoices.queries import FIND, LIST
 from app.invoices.schemas import InvoiceListParams
 from kit_tests.support.application import Running
 from tests.invoices.test_invoices import create, fields_of
 
-FILTERS = [name for name in InvoiceListParams.model_fields if name not in ("limit", "cursor", "total", "sort")]
+FILTERS = [name for name in InvoiceListParams.model_fields if name not in ("limit", "cursor", "total", "sort", "search")]
+
+
+class Explain(Executable, ClauseElement):
+    def __init__(self, statement: Any) -> None:
+        self.statement = statement
+
+
+@compiles(Explain)
+def explain(explained: Explain, compiler: SQLCompiler, **options: Any) -> str:
+    return f"{explain} {{compiler.process(explained.statement, **options)}}"
 
 
 async def assert_unsorted(service: Running, query: Any, order: str, **filtered: Any) -> None:
@@ -133,10 +147,21 @@ async def test_every_filter_goes_with_the_order_by_id(
 ) -> None:
     path = await create(client, await fields_of(shared_service.database))
     invoice = await FIND.get(shared_service.database, id=int(path.rpartition("/")[2]))
-    value = getattr(invoice, name)
+    value = name.startswith("has_") if name not in invoice._fields else getattr(invoice, name)
     await assert_unsorted(
         shared_service, LIST._filtered(frozenset([name])), "id", **{{name: invoice.id if value is None else value}}
     )
+
+
+async def test_search_is_read_from_its_index(shared_service: Running) -> None:
+    counted = LIST._counts(frozenset(["search"])).statement
+    async with shared_service.database.transaction() as session:
+        connection = await session.connection()
+        is_postgres = connection.dialect.name == "postgresql"
+        if is_postgres:
+            await session.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = str((await connection.execute(Explain(counted), {{"search": "fox"}})).all())
+        assert ("ix_invoice_search_vector" if is_postgres else "invoice_fts VIRTUAL TABLE INDEX") in plan, plan
 """
 """A test that an owner has no need of: how the database reads the lists."""
 

@@ -13,7 +13,7 @@ from tests.harness.running.live_service import LiveService, installed_with_datab
 from tests.harness.running.services import Environments, Service
 
 PARCELS = (
-    *("number:str:unique", "note:text?", "pieces:int:index", "weight:decimal(9,3)", "sent:date?:index"),
+    *("number:str:unique", "note:text?:search", "pieces:int:index", "weight:decimal(9,3)", "sent:date?:index"),
     *("arrives_at:datetime", "code:uuid", "details:json", "kind:enum(letter,box)", "hero:ref(heroes)?"),
 )
 """What `poe new` makes a resource of, so that what is generated is tried as the example is."""

@@ -11,7 +11,8 @@ from devtools.generator.resource import Resource
 from devtools.supervisor import StartError
 
 _EPILOG = f"""\
-A field is name:type, and then ? if it may be null, :unique, or :index. Types: {", ".join(KINDS)}.
+A field is name:type, and then ? if it may be null, :unique, :index, or :search if lists are searched by its words.
+Types: {", ".join(KINDS)}.
   total:decimal(12,2)  status:enum(draft,sent,paid)  customer:ref(customers)  due:date?:index
 In a shell, quote what has brackets or a question mark, or write total:decimal=12,2 and due:date:optional.
 Without fields, the rest is made for a model that is there already."""

@@ -24,6 +24,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapper
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.kit.database.models import Base, Timestamped, Versioned, import_models
+from app.kit.database.search import search_of
 from devtools.generator import GeneratorError
 from devtools.generator.fields import BASIC, Field, Kind, decimal_field, enum_kind, reference_kind
 from devtools.generator.naming import Names, with_article
@@ -194,6 +195,7 @@ def _field(model: type[DeclarativeBase], name: str, column: Column[Any]) -> Fiel
         nullable=bool(column.nullable),
         unique=_is_unique(table, column),
         index=any(index.columns[0] is column for index in table.indexes if len(index.columns)),
+        search=_is_searched(table, column),
         members=_members(column),
         enum=_enum(column),
     )
@@ -214,6 +216,11 @@ def _is_unique(table: Table, column: Column[Any]) -> bool:
     constraints = [each.columns for each in table.constraints if isinstance(each, UniqueConstraint)]
     indexes = [each.columns for each in table.indexes if each.unique]
     return any([*columns] == [column] for columns in (*constraints, *indexes))
+
+
+def _is_searched(table: Table, column: Column[Any]) -> bool:
+    search = search_of(table)
+    return search is not None and column.name in search.columns
 
 
 def _members(column: Column[Any]) -> tuple[str, ...]:

@@ -56,6 +56,17 @@ class Resource:
         return [field for field in self.fields if field.is_filter]
 
     @property
+    def presences(self) -> list[Field]:
+        """Return the fields that may be null, and lists can be filtered by that."""
+        taken = {field.name for field in self.fields}
+        return [field for field in self.filters if field.nullable and field.presence not in taken]
+
+    @property
+    def searched(self) -> list[Field]:
+        """Return the fields that lists can be searched by."""
+        return [field for field in self.fields if field.search]
+
+    @property
     def orders(self) -> list[Field]:
         """Return the fields that lists can be sorted by, besides the id."""
         return [field for field in self.fields if field.is_order]

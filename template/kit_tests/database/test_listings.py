@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import bindparam, insert, select
 
 from app.kit.database import listing
-from app.kit.database.listing import Listing
+from app.kit.database.listing import Listing, has_value
 from app.kit.database.pagination import Keyset
 from app.kit.database.query import Query
 from app.kit.database.sessions import Database
@@ -38,6 +38,14 @@ class Params(BaseModel):
     sort: Literal["id", "-id"] = "id"
     count: int | None = None
     above: str | None = None
+
+
+class ParentParams(BaseModel):
+    """What can be asked for of parts."""
+
+    limit: int = 50
+    cursor: str | None = None
+    has_parent: bool | None = None
 
 
 class Order(StrEnum):
@@ -117,6 +125,21 @@ async def test_query_of_a_listing_may_have_parameters(items: Database) -> None:
     assert await bounded.total(items, Params(count=0), below="e") == 2
     with pytest.raises(TypeError, match="below"):
         await bounded.page(items, Params())
+
+
+async def test_rows_without_a_value_can_be_asked_for(items: Database) -> None:
+    whole = await Query.of_values(select(Item.id).where(Item.name == "a")).get(items)
+    await items.execute(insert(Item), {"name": "part", "parent_id": whole})
+    listed = Listing(
+        Query(Row, select(Item.id, Item.name, Item.count)),
+        ParentParams,
+        orders={"id": BY_ID},
+        filters={"has_parent": has_value(Item.parent_id, bindparam("has_parent"))},
+    )
+    for has_parent, expected in {None: "abcdefpart", True: "part", False: "abcdef"}.items():
+        params = ParentParams(has_parent=has_parent)
+        assert "".join(row.name for row in (await listed.page(items, params)).items) == expected
+        assert await listed.total(items, params) == (1 if has_parent else 6 + (has_parent is None))
 
 
 async def test_total_counts_all_pages_of_what_is_asked_for(items: Database) -> None:

@@ -76,6 +76,8 @@ async def test_list_of_one_team(client: httpx2.AsyncClient) -> None:
     assert names == ["first", "second"]
     assert await page(client, team_id=team_id, limit=2, cursor=cursor) == (["third"], None)
     assert await page(client, team_id=team_id + 1) == ([], None)
+    assert await page(client, has_team=False) == (["loner", "other loner"], None)
+    assert await page(client, has_team=True) == (["first", "second", "third"], None)
 
 
 @pytest.mark.parametrize("team_id", ["0", "-1", str(2**63), "1_0", "one", ""])

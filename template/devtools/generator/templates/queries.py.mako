@@ -9,9 +9,10 @@ from pydantic import JsonValue
 from sqlalchemy import bindparam, insert, select
 
 from app.kit.database.change import Change
-from app.kit.database.listing import Listing
+from app.kit.database.listing import Listing, has_value
 from app.kit.database.pagination import Keyset
 from app.kit.database.query import Command, Query
+from app.kit.database.search import matches
 from app.kit.http.fields import BigInt, Identifier, Moment, ShortText
 from app.${r.names.plural}.models import ${r.names.model}${"".join(f", {field.enum}" for field in r.enums)}
 from app.${r.names.plural}.schemas import ${r.names.model}ListParams${"".join(f", {field.kind.received}" for field in r.aliases)}
@@ -56,11 +57,17 @@ LIST: Final = Listing(
         "-${field.name}": ${r.keyset(field, descends=True)},
 % endfor
     },
-% if r.filters:
+% if r.filters or r.searched:
     filters={
 % for field in r.filters:
         "${field.name}": ${r.names.model}.${field.name} == bindparam("${field.name}"),
+% if field in r.presences:
+        "${field.presence}": has_value(${r.names.model}.${field.name}, bindparam("${field.presence}")),
+% endif
 % endfor
+% if r.searched:
+        "search": matches(${r.names.model}, bindparam("search")),
+% endif
     },
 % endif
 )

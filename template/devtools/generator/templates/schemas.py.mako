@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from app.kit.http.decimals import Digits
-from app.kit.http.fields import LEFT_OUT, BigInt, Identifier, Integer, LongText, Moment, Omittable, Reference, ShortText, Total
+from app.kit.http.fields import LEFT_OUT, BigInt, Identifier, Integer, LongText, Moment, Omittable, Reference, Search, ShortText, Total
 from app.kit.http.paging import PageParams
 % if r.enums:
 from app.${r.names.plural}.models import ${", ".join(field.enum for field in r.enums)}
@@ -50,7 +50,13 @@ class ${r.names.model}ListParams(PageParams):
     total: Total = False
 % for field in r.filters:
     ${field.name}: ${field.asked} | None = None
+% if field in r.presences:
+    ${field.presence}: bool | None = None
+% endif
 % endfor
+% if r.searched:
+    search: Search = None
+% endif
 
 
 class ${r.names.model}Read(BaseModel):

@@ -4,6 +4,7 @@
     referring = [field for field in r.references if r.sample_of(field)]
     own = [field for field in r.references if field not in referring]
     filters = [field for field in r.filters if field not in own]
+    presences = [field for field in r.presences if field not in own]
     optional = [field for field in [*r.others, *referring] if field.nullable]
     service = ", shared_service: Running" if r.samples else ""
 
@@ -274,6 +275,28 @@ async def test_list_is_filtered_by_${field.name}(client: httpx2.AsyncClient${ser
 
 
 % endfor
+% for field in presences:
+async def test_list_is_filtered_by_whether_there_is_${field.presence.removeprefix("has_")}(client: httpx2.AsyncClient${service}) -> None:
+    path = await create(client, ${fields()})
+    bare = await create(client, ${fields("2")} | {"${field.name}": None})
+    for has, found in ("true", path), ("false", bare):
+        listed = (await client.get("${path}", params={"${field.presence}": has})).json()["items"]
+        assert listed == [(await client.get(found)).json()]
+
+
+% endfor
+% if r.searched:
+@pytest.mark.parametrize("name", [${", ".join(f'"{field.name}"' for field in r.searched)}])
+async def test_list_is_searched_by_words(client: httpx2.AsyncClient${service}, name: str) -> None:
+    path = await create(client, ${fields()} | {name: "The quick brown fox"})
+    await create(client, ${fields("2")} | {name: "A quick cat"})
+    found = (await client.get("${path}", params={"search": 'QUICK "brown fox" -cat'})).json()["items"]
+    assert found == [(await client.get(path)).json()]
+    await client.patch(path, json={name: "A lazy dog"})
+    assert (await client.get("${path}", params={"search": "fox"})).json()["items"] == []
+
+
+% endif
 async def test_pages_lead_to_each_other(client: httpx2.AsyncClient${service}) -> None:
     paths = [await create(client, ${fields("number")}) for number in (1, 2, 3)]
     first = await client.get("${path}?limit=2&total=true")

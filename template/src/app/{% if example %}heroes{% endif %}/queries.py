@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, insert, select
 from app.heroes.models import Hero, HeroEvent
 from app.heroes.schemas import HeroListParams
 from app.kit.database.change import Change
-from app.kit.database.listing import Listing
+from app.kit.database.listing import Listing, has_value
 from app.kit.database.pagination import Keyset
 from app.kit.database.query import Command, Query
 from app.kit.http.fields import Identifier
@@ -49,7 +49,10 @@ LIST: Final = Listing(
         "id": Keyset(Hero.id, types=tuple[Identifier]),
         "-id": Keyset(Hero.id.desc(), types=tuple[Identifier]),
     },
-    filters={"team_id": Hero.team_id == bindparam("team_id")},
+    filters={
+        "team_id": Hero.team_id == bindparam("team_id"),
+        "has_team": has_value(Hero.team_id, bindparam("has_team")),
+    },
 )
 EXPORT: Final = Query(HeroRow, _VISIBLE.order_by(Hero.id))
 CREATE: Final = Command(HeroRow, insert(Hero).returning(*_COLUMNS))

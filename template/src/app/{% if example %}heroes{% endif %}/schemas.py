@@ -40,6 +40,7 @@ class HeroListParams(PageParams):
     sort: Literal["id", "-id"] = "id"
     total: Total = False
     team_id: Identifier | None = None
+    has_team: bool | None = None
 
 
 class HeroRead(BaseModel):

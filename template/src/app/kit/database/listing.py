@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, Final, Generic, Literal, Protocol, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from sqlalchemy import ColumnElement, Integer, func, literal_column, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.kit.database.pagination import AnySelect, Keyset, Page, RowT
 from app.kit.database.query import Executor, Query
@@ -101,6 +102,17 @@ class Listing(Generic[RowT, ParamsT]):
         rows = statement.with_only_columns(literal_column("1", Integer), maintain_column_froms=True)
         capped = rows.limit(TOTAL_CAP).subquery()
         return Query.of_values(select(func.count()).select_from(capped))
+
+
+def has_value(
+    column: InstrumentedAttribute[Any] | ColumnElement[Any], wanted: ColumnElement[Any]
+) -> ColumnElement[bool]:
+    """Return the condition that a column is not NULL where the parameter is true, and NULL where it is false.
+
+    No value of a filter stands for NULL, so this is one of its own, of a field `has_due: bool | None`:
+    `filters={"has_due": has_value(Invoice.due, bindparam("has_due"))}`.
+    """
+    return column.is_not(None).self_group() == wanted
 
 
 def _check(params: type[Any], orders: set[str], filters: set[str]) -> None:
