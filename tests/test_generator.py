@@ -109,7 +109,8 @@ from app.invoices.schemas import InvoiceListParams
 from kit_tests.support.application import Running
 from tests.invoices.test_invoices import create, fields_of
 
-FILTERS = [name for name in InvoiceListParams.model_fields if name not in ("limit", "cursor", "total", "sort", "search")]
+OF_EVERY_LIST = ("limit", "cursor", "total", "sort", "search")
+FILTERS = [name for name in InvoiceListParams.model_fields if name not in OF_EVERY_LIST]
 
 
 class Explain(Executable, ClauseElement):
