@@ -84,7 +84,8 @@ async def _seed(settings: MigrationSettings, asked: dict[str, int], rows: int) -
         if not asked:
             wanted = dict.fromkeys(known, rows)
         if not wanted:
-            raise SeedError("There is no model yet: `uv run poe new` makes one.")
+            print("There is no model yet: `uv run poe new` makes one.")
+            return
         await _check_schema(database)
         await _fill([(each, wanted[each]) for each in known if each in wanted], database)
 
