@@ -125,6 +125,14 @@ async def test_few_values_that_are_unique_make_few_rows(database: Database) -> N
     assert await stored(database, Filled(table, None), 5) == 0
 
 
+async def test_links_are_made_until_there_are_few_more(library: Database) -> None:
+    for each in LIBRARY:
+        if each.name in {"author", "book", "tag"}:
+            await stored(library, each, 3)
+    (links,) = (each for each in LIBRARY if each.name == "book_tag")
+    assert 5 <= await stored(library, links, 50) <= 9
+
+
 async def make_tables_of(database: Database, table: Table) -> None:
     async with database.transaction() as session:
         await (await session.connection()).run_sync(table.metadata.create_all)
