@@ -114,6 +114,8 @@ FILTERS = [name for name in InvoiceListParams.model_fields if name not in OF_EVE
 
 
 class Explain(Executable, ClauseElement):
+    inherit_cache = False
+
     def __init__(self, statement: Any) -> None:
         self.statement = statement
 

@@ -40,7 +40,9 @@ async def test_migrations_lead_to_what_the_models_say_and_back(suite: Suite, url
     for _ in range(2):
         await run_alembic(suite, url, command.upgrade, "head")
         await run_alembic(suite, url, command.check)
-        assert await state(url) == (tables, head_revisions(suite.versions))
+        # There may be more than the models have: what keeps a table searchable.
+        there, revisions = await state(url)
+        assert (tables - there, revisions) == (set(), head_revisions(suite.versions))
 
         await run_alembic(suite, url, command.downgrade, "base")
         assert await state(url) == ({"alembic_version"}, frozenset())
