@@ -12,11 +12,10 @@ from app.kit.about import DESCRIPTION, TITLE, VERSION
 from app.kit.database.schema import head_revisions
 from app.kit.database.sessions import Database, open_database
 from app.kit.garbage import gc_frozen
-from app.kit.http import health, scraping
+from app.kit.http import docs, health, scraping
 from app.kit.http.components import Components
 from app.kit.http.connections import bound_connections
 from app.kit.http.cors import Cors
-from app.kit.http.docs import docs_router, redoc_router
 from app.kit.http.error_handlers import install_error_handlers
 from app.kit.http.head import HeadAsGet
 from app.kit.http.hosts import TrustedHosts
@@ -98,7 +97,7 @@ def build_application(
         cors=cors,
     )
     install_error_handlers(app)
-    pages = (docs_router, redoc_router) if settings.docs_enabled else ()
+    pages = (docs.router,) if settings.docs_enabled else ()
     for router in (health.router, scraping.router, *pages, *routers):
         app.include_router(router)
     return app

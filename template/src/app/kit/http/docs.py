@@ -14,16 +14,14 @@ from importlib.resources import files
 from typing import Final, NamedTuple
 
 import fastapi_offline
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.openapi.docs import get_swagger_ui_oauth2_redirect_html, swagger_ui_default_parameters
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from app.kit.http.etags import IfNoneMatch, etag, is_modified
-from app.kit.http.routing import PrefixRouter
-
-docs_router = PrefixRouter(prefix="/docs", include_in_schema=False)
-redoc_router = PrefixRouter(prefix="/redoc", include_in_schema=False)
 
 _A_YEAR: Final = 31_536_000
 """Seconds."""
@@ -60,7 +58,18 @@ class Asset(NamedTuple):
     version: int
 
 
-@docs_router.get("")
+class Pages(APIRouter):
+    """A router that skips its routes for paths of others, as a `PrefixRouter` does, but for two prefixes at once."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Say whether a page or an asset serves this request."""
+        return super().matches(scope) if "doc" in scope["path"] else (Match.NONE, {})
+
+
+router = Pages(include_in_schema=False)
+
+
+@router.get("/docs")
 async def show_swagger_ui(request: Request) -> HTMLResponse:
     """Show Swagger UI, with the parameters that the application has for it."""
     app: FastAPI = request.app
@@ -76,7 +85,7 @@ async def show_swagger_ui(request: Request) -> HTMLResponse:
     )
 
 
-@docs_router.get("/oauth2-redirect")
+@router.get("/docs/oauth2-redirect")
 async def end_authorization() -> HTMLResponse:
     """Hand on what an authorization server answers to the page that asked it."""
     page = bytes(get_swagger_ui_oauth2_redirect_html().body).decode()
@@ -84,7 +93,7 @@ async def end_authorization() -> HTMLResponse:
     return HTMLResponse(_INLINE.sub(script, page), headers=_HEADERS)
 
 
-@docs_router.get("/assets/{version}/{name}")
+@router.get("/docs/assets/{version}/{name}")
 async def read_asset(version: str, name: str, if_none_match: IfNoneMatch = None) -> Response:
     """Return a file that a page needs. Browsers ask for each version once."""
     asset = _asset(name)
@@ -96,7 +105,7 @@ async def read_asset(version: str, name: str, if_none_match: IfNoneMatch = None)
     return Response(asset.body, media_type=asset.media_type, headers=headers)
 
 
-@redoc_router.get("")
+@router.get("/redoc")
 async def show_redoc(request: Request) -> HTMLResponse:
     """Show ReDoc."""
     return _page(
