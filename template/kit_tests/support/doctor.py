@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, Table
 
 from app.kit.settings import KitSettings
 from devtools.doctor.check import Check, Examination, Options, Result, Service, examine
@@ -29,6 +29,14 @@ def needed(name: str) -> list[Check]:
 def service_of(settings: KitSettings, *, metadata: MetaData = ItemBase.metadata, root: Path = ROOT) -> Service:
     """Return what the doctor takes for a service with these settings."""
     return Service(root, KitSettings, lambda: settings, VERSIONS, metadata)
+
+
+def about(settings: KitSettings, *tables: str) -> Service:
+    """Return a service that has these tables and no others: tests elsewhere add theirs to those of the items."""
+    metadata = MetaData()
+    for name in tables:
+        Table(name, metadata)
+    return service_of(settings, metadata=metadata)
 
 
 async def diagnosis(
