@@ -3,7 +3,14 @@
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from app.kit.http.fields import LEFT_OUT, Omittable, Text
+from app.kit.http.fields import LEFT_OUT, Day, Moment, Omittable, Text
+
+
+class Dated(BaseModel):
+    """A day and a time."""
+
+    day: Day
+    moment: Moment
 
 
 class ItemPatch(BaseModel):
@@ -22,3 +29,14 @@ def test_field_may_be_left_out_where_null_is_refused() -> None:
     schema = ItemPatch.model_json_schema()
     assert schema.get("required", []) == []
     assert schema["properties"]["name"] == {"pattern": "^[^\\x00]*$", "title": "Name", "type": "string"}
+
+
+DATED = {"day": "2026-12-31", "moment": "2026-12-31T23:59:59Z"}
+
+
+@pytest.mark.parametrize("field", DATED)
+@pytest.mark.parametrize("sent", [0, 86_400, 1.0, True, "0", "1767225600", " -1.5 "])
+def test_number_is_no_day_and_no_time(field: str, sent: object) -> None:
+    assert Dated.model_validate(DATED).model_dump(mode="json") == DATED
+    with pytest.raises(ValidationError, match=rf"{field}\n  Input should be a date or time"):
+        Dated.model_validate({**DATED, field: sent})

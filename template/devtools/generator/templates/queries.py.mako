@@ -13,7 +13,7 @@ from app.kit.database.listing import Listing, has_value
 from app.kit.database.pagination import Keyset
 from app.kit.database.query import Command, Query
 from app.kit.database.search import matches
-from app.kit.http.fields import BigInt, Identifier, Moment, ShortText
+from app.kit.http.fields import BigInt, Day, Identifier, Moment, ShortText
 from app.${r.names.plural}.models import ${r.names.model}${"".join(f", {field.enum}" for field in r.enums)}
 from app.${r.names.plural}.schemas import ${r.names.model}ListParams${"".join(f", {field.kind.received}" for field in r.aliases)}
 

@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool
 
 from app.kit.http.decimals import Digits
-from app.kit.http.fields import LEFT_OUT, BigInt, Identifier, Integer, LongText, Moment, Omittable, Reference, Search, ShortText, Total
+from app.kit.http.fields import LEFT_OUT, BigInt, Day, Identifier, Integer, LongText, Moment, Omittable, Reference, Search, ShortText, Total
 from app.kit.http.paging import PageParams
 % if r.enums:
 from app.${r.names.plural}.models import ${", ".join(field.enum for field in r.enums)}

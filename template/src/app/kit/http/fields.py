@@ -1,5 +1,7 @@
 """Field types that refuse, with 422, what the database could not store."""
 
+import re
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
 
 from fastapi import Query
@@ -44,7 +46,22 @@ BigInt = Annotated[int, Field(ge=-MAX_BIGINT - 1, le=MAX_BIGINT)]
 Integer = Annotated[int, Field(ge=-9 * 10**18, le=9 * 10**18), NoCoercion]
 """A number in a body. Its bounds are round, as those of `Reference` are."""
 
-Moment: TypeAlias = AwareDatetime
+_NUMBER: Final = re.compile(r"\s*[+-]?[\d._]+\s*")
+
+
+def _refuse_timestamp(value: object) -> object:
+    if isinstance(value, (int, float)) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        raise PydanticCustomError("date_type", "Input should be a date or time as in RFC 3339, not a number")
+    return value
+
+
+NoTimestamp: Final = BeforeValidator(_refuse_timestamp)
+"""For days and times: pydantic would take 0, and "0", for the first second of 1970."""
+
+Day = Annotated[date, NoTimestamp]
+"""A day, such as 2026-12-31."""
+
+Moment = Annotated[AwareDatetime, NoTimestamp]
 """A time with its zone. One without could be any moment of a day, and the database refuses it."""
 
 if TYPE_CHECKING:
