@@ -153,6 +153,16 @@ async def test_search_is_rolled_back_with_what_it_finds(articles: Database) -> N
     assert await found(articles, "half") == []
 
 
+async def test_table_that_is_dropped_leaves_no_words(articles: Database) -> None:
+    await CREATE.one(articles, title="A blue whale")
+    async with articles.transaction() as session:
+        connection = await session.connection()
+        await connection.run_sync(ArticleBase.metadata.drop_all)
+        await connection.run_sync(ArticleBase.metadata.create_all)
+    await CREATE.one(articles, title="A red whale")
+    assert (await found(articles, "blue"), await found(articles, "red")) == ([], ["A red whale"])
+
+
 async def test_no_model_and_no_row_has_the_words(articles: Database) -> None:
     assert [*Article.__mapper__.columns.keys()] == ["id", "title", "text", "secret", "version"]
     with statements_seen(about="search") as seen:
