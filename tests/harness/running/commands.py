@@ -52,7 +52,7 @@ def run(
     *command: str | Path,
     cwd: Path,
     env: Mapping[str, str | Path] | None = None,
-    timeout: float = 900,
+    timeout: float = 1800,
     expected: int | None = 0,
 ) -> Result:
     """Run a command to its end.
