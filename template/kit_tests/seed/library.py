@@ -151,7 +151,7 @@ class Shelf(LibraryBase):
 class Vehicle(LibraryBase):
     """The first of a hierarchy, of which only the others have rows."""
 
-    __tablename__ = "vehicle"
+    __tablename__ = "library_vehicle"
     __mapper_args__ = {"polymorphic_on": "kind"}
 
     id: Mapped[PrimaryKey]
@@ -165,7 +165,7 @@ class Bus(Vehicle):
     __tablename__ = "bus"
     __mapper_args__ = {"polymorphic_identity": "bus"}
 
-    id: Mapped[int] = mapped_column(ForeignKey("vehicle.id"), primary_key=True)
+    id: Mapped[int] = mapped_column(ForeignKey("library_vehicle.id"), primary_key=True)
     seats: Mapped[int]
 
 
