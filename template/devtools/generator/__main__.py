@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from devtools.application import PROJECT
 from devtools.generator import GeneratorError, existing, writing
 from devtools.generator.fields import KINDS, Field, parse_fields
 from devtools.generator.migration import VERSIONS, check_not_in_use, write_migration
@@ -96,7 +97,7 @@ def _fields(names: Names, texts: list[str], *, has_model: bool) -> list[Field]:
 
 def _undo(name: str) -> None:
     for path in writing.noted(name):
-        if path.parent == VERSIONS and (writing.PROJECT / path).exists():
+        if path.parent == VERSIONS and (PROJECT / path).exists():
             check_not_in_use(path)
     taken, left = writing.undo(name)
     for path in taken:

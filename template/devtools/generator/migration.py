@@ -11,9 +11,10 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import to_tuple
 
+from devtools.application import PROJECT
 from devtools.generator import GeneratorError
 from devtools.generator.scratch import scratch_database
-from devtools.generator.writing import NOTES, PROJECT, Text
+from devtools.generator.writing import NOTES, Text
 
 VERSIONS: Final = Path("src/app/migrations/versions")
 

@@ -5,11 +5,11 @@ import re
 import sys
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Final
 from unittest.mock import patch
 
+from devtools.application import PROJECT
 from devtools.generator import GeneratorError
 
 # Inflect has typeguard check its arguments, for which typeguard parses it 35 times: 3 of 4 seconds of a start.
@@ -30,7 +30,7 @@ _OF_ROWS: Final = {"count", "index"}
 _TYPES: Final = {"bool", "date", "datetime", "dict", "int", "list", "str"}
 """What annotations name."""
 
-_SERVICE: Final = Path(__file__).resolve().parents[2] / "src" / "app"
+_SERVICE: Final = PROJECT / "src" / "app"
 _OF_THE_SERVICE: Final = {"kit", "migrations"}
 
 

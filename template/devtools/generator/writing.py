@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 
 from mako.lookup import TemplateLookup
 
+from devtools.application import PROJECT
 from devtools.generator import GeneratorError
 from devtools.generator.resource import Resource
 
-PROJECT = Path(__file__).resolve().parents[2]
 ROUTERS = Path("src/app/routers.py")
 NOTES = PROJECT / ".generated"
 """What is remembered of what was written."""

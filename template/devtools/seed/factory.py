@@ -3,21 +3,19 @@
 from datetime import date
 from functools import cached_property
 from importlib import import_module
-from pathlib import Path
 from typing import Any, ClassVar, Final, TypeVar
 
 from polyfactory.factories.sqlalchemy_factory import SQLAlchemyFactory
 from polyfactory.field_meta import FieldMeta
 from sqlalchemy.orm import DeclarativeBase
 
+from devtools.application import PROJECT
 from devtools.seed import SeedError
 from devtools.seed.limits import checks_of
 from devtools.seed.models import Filled
 from devtools.seed.values import Maker, Values
 
 ModelT = TypeVar("ModelT", bound=DeclarativeBase)
-
-_PROJECT: Final = Path(__file__).resolve().parents[2]
 
 _SAME_DAY: Final = date(2026, 1, 1)
 """Around which dates are where a seed makes everything the same each time."""
@@ -99,8 +97,8 @@ class Factory(SQLAlchemyFactory[ModelT]):
 
 def written_factories() -> dict[type[DeclarativeBase], type[Factory[Any]]]:
     """Return the factories of the modules below `tests` that are called `factories`, by their models."""
-    for file in sorted(_PROJECT.joinpath("tests").rglob("factories.py")):
-        import_module(".".join(file.relative_to(_PROJECT).with_suffix("").parts))
+    for file in sorted(PROJECT.joinpath("tests").rglob("factories.py")):
+        import_module(".".join(file.relative_to(PROJECT).with_suffix("").parts))
     found: dict[type[DeclarativeBase], type[Factory[Any]]] = {}
     classes = [*Factory.__subclasses__()]
     for each in classes:
