@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.schema import SchemaItem
 
-from app.kit.migrations.drift import is_left_alone, mend_differences
+from app.kit.migrations.drift import is_compared, mend_differences
 from devtools.doctor.asking import tables_of_others
 from devtools.doctor.check import Examination, Finding
 from devtools.doctor.revisions import configuration_of
@@ -53,7 +53,7 @@ def _compare(connection: Connection, metadata: MetaData, config: Config) -> _Com
     others = tables_of_others(connection)
 
     def is_of_models(name: str | None, kind: str, _parents: object) -> bool:
-        return name is None or not ((kind == "table" and name in others) or is_left_alone(name, config))
+        return is_compared(name, kind, config, others)
 
     context = MigrationContext.configure(
         connection, opts={"target_metadata": metadata, "include_name": is_of_models, "transactional_ddl": True}

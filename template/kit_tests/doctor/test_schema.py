@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Column, String, text
 
+from app.kit.database.search import add_search
 from app.kit.database.sessions import open_database
 from app.kit.settings import KitSettings
 from devtools.doctor.check import Service
@@ -61,6 +62,16 @@ def with_table(settings: KitSettings, suite: Suite, *parts: object) -> Service:
 
 async def test_schema_that_is_what_the_models_say_is_well(make_settings: MakeSettings) -> None:
     await assert_well(make_settings(), "drift")
+
+
+async def test_table_that_is_searched_is_well(make_settings: MakeSettings, suite: Suite) -> None:
+    settings = make_settings()
+    models = with_table(settings, suite, Column("title", String))
+    letters = models.metadata.tables["letter"]
+    add_search(letters, "title")
+    async with open_database(settings) as database, database.engines.write.begin() as connection:
+        await connection.run_sync(letters.create)
+    await assert_well(models, "drift")
 
 
 async def test_each_difference_is_named_and_nothing_changed(make_settings: MakeSettings, suite: Suite) -> None:

@@ -1,6 +1,6 @@
 """What Alembic does not compare becomes part of a revision, and of what `alembic check` reports."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from textwrap import wrap
 
@@ -65,10 +65,16 @@ def _render_lines(_context: AutogenContext, operation: LinesOp) -> list[str]:
     return operation.lines
 
 
-def is_left_alone(name: str, config: Config) -> bool:
-    """Tell whether `leave_alone` in the project's configuration of Alembic has a pattern for a name."""
+def is_compared(name: str | None, kind: str, config: Config, others: Container[str]) -> bool:
+    """Tell whether a table, or a part of one, is compared with the models.
+
+    Not compared are tables that are made by others than migrations, and what `leave_alone` names in the project's
+    configuration of Alembic.
+    """
+    if name is None:
+        return True
     patterns: list[str] = config.toml_alembic_config.get("leave_alone", [])
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+    return not (kind == "table" and name in others) and not any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def mend_differences(context: MigrationContext, _revision: object, scripts: Iterable[MigrationScript]) -> None:
