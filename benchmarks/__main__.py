@@ -54,7 +54,7 @@ def main() -> None:
             _list()
             return
         # One server for all parts: its modules can be loaded only once in a process.
-        with tempfile.TemporaryDirectory(prefix="template-benchmarks-") as folder, shared_postgres(Path(folder)):
+        with shared_postgres():
             for part in options.parts or PARTS:
                 PARTS[part](options)
     except PROBLEMS as problem:

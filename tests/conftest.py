@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -122,9 +121,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     mark_this_run()
     install_pgbouncer()
     run = session.config.stash[_run] = ExitStack()
-    folder = run.enter_context(tempfile.TemporaryDirectory(prefix="template-devtools-"))
     try:
-        run.enter_context(shared_postgres(Path(folder)))
+        run.enter_context(shared_postgres())
         before = scratch_databases()
     except (RuntimeError, psycopg.OperationalError) as problem:
         raise pytest.UsageError(f"There is no server for the tests: {problem}") from problem

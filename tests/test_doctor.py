@@ -5,7 +5,6 @@ What each check finds is tested in the services themselves, by `kit_tests/doctor
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import shutil
@@ -20,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.harness.rendering.questions import Answers
 from tests.harness.rendering.template import Template
 from tests.harness.running.interpreters import OWN_VERSION
-from tests.harness.running.servers import find_pgbouncer, scratch_database, unpack_devtools
+from tests.harness.running.servers import devtools, find_pgbouncer, scratch_database
 from tests.harness.running.services import Environments, Service
 
 pytestmark = pytest.mark.slow
@@ -82,10 +81,9 @@ def test_exit_code_and_document_say_whether_all_is_well(service: Service) -> Non
 @pytest.mark.parametrize("service", SERVICES, indirect=True)
 @pytest.mark.skipif(find_pgbouncer() is None and "CI" not in os.environ, reason="There is no PgBouncer.")
 def test_pooler_in_transaction_mode_is_told_to_a_service_with_a_pool_of_its_own(
-    service: Service, tmp_path: Path
+    service: Service,
 ) -> None:
-    unpack_devtools(tmp_path)
-    pgbouncer = importlib.import_module("devtools.pgbouncer")
+    pgbouncer = devtools("pgbouncer")
     with scratch_database() as url:
         server = {name: str(value) for name, value in conninfo_to_dict(url).items()}
         login = {"user": server["user"], "password": server.get("password", "")}

@@ -30,7 +30,7 @@ def main() -> None:
     """Start the service, take the picture, and write it as small as it can be without a difference to be seen."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        stack.enter_context(shared_postgres(folder))
+        stack.enter_context(shared_postgres())
         service, url = stack.enter_context(
             installed_with_database(Template(folder), Environments(folder), folder / "service", "asyncpg")
         )

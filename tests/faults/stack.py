@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import re
 import shutil
 import sqlite3
@@ -27,7 +26,7 @@ from tests.harness.rendering.questions import ROOT
 from tests.harness.rendering.template import Template
 from tests.harness.running.live_service import LiveService, installed, migrate, serve
 from tests.harness.running.processes import free_port
-from tests.harness.running.servers import unpack_devtools
+from tests.harness.running.servers import devtools
 from tests.harness.running.services import Environments, Service
 
 T = TypeVar("T")
@@ -135,7 +134,7 @@ class Stack:
 
     def start_bouncer(self) -> None:
         """Start PgBouncer, and lead the network to it."""
-        pgbouncer = importlib.import_module("devtools.pgbouncer")
+        pgbouncer = devtools("pgbouncer")
         bouncer = self._bouncer.enter_context(pgbouncer.running("127.0.0.1", self.postgres.port, pool_size=POOL))
         assert self.network is not None
         self.network.target = (bouncer.host, bouncer.port)
@@ -224,8 +223,7 @@ def stack_of(
         open_a_bank(service.folder, postgres=combination.uses_postgres)
         stack = Stack(combination, service, parts.enter_context(_loop_in_a_thread()), settings)
         if combination.uses_postgres:
-            unpack_devtools(folder)
-            stack.database = parts.enter_context(own_postgres(importlib.import_module("devtools.postgres")))
+            stack.database = parts.enter_context(own_postgres(devtools("postgres")))
             stack.network = Link(("127.0.0.1", stack.database.port))
             stack.run(stack.network.mend())
             parts.callback(lambda: stack.run(stack.close()))

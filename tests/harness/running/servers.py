@@ -6,16 +6,20 @@ whatever way the run ended.
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import psutil
 import psycopg
@@ -30,22 +34,17 @@ _JINJA_TAG = re.compile(r"{%.*?%}")
 
 
 @contextmanager
-def shared_postgres(folder: Path) -> Iterator[str]:
+def shared_postgres() -> Iterator[str]:
     """Run a throw-away PostgreSQL and yield the URL of a role that may create databases.
 
     ``TEST_DATABASE_URL`` is used instead where it is set, as a generated suite would.
-
-    Args:
-        folder: Where the devtools are unpacked to be imported.
     """
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
         os.environ[SERVER_URL] = given
         yield given
         return
-    unpack_devtools(folder)
-    postgres = importlib.import_module("devtools.postgres")
-    with postgres.running(options={"max_connections": "400"}) as server:
+    with devtools("postgres").running(options={"max_connections": "400"}) as server:
         os.environ[SERVER_URL] = server.url("postgres")
         try:
             yield server.url("postgres")
@@ -132,8 +131,17 @@ def _with_database(name: str) -> str:
     return f"{base.rsplit('/', 1)[0]}/{name}{question_mark}{query}"
 
 
-def unpack_devtools(folder: Path) -> None:
-    """Make the devtools of all options importable in this process, by the names they have in a render."""
+def devtools(module: str) -> ModuleType:
+    """Import a module of the devtools of all options, by the name it has in a render."""
+    _unpack_devtools()
+    return importlib.import_module(f"devtools.{module}")
+
+
+@cache
+def _unpack_devtools() -> None:
+    """Unpack them, once and for as long as this process runs: what it has imported starts programs of theirs."""
+    folder = Path(tempfile.mkdtemp(prefix="template-devtools-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     package = folder / "devtools"
     package.mkdir()
     for file in ROOT.joinpath("template", "devtools").iterdir():
