@@ -16,7 +16,7 @@ from tests.harness.running.interpreters import OWN_VERSION
 from tests.harness.running.servers import server_url
 from tests.harness.running.services import Environments, Service
 from tests.harness.updating.copier_cli import run_copier
-from tests.harness.updating.first_months import work_for_months
+from tests.harness.updating.first_months import delete_folders_of_example, work_for_months
 from tests.harness.updating.next_releases import NEXT_TAGS, with_next_releases
 from tests.harness.updating.updates import Tree, assert_updated, begin_service, tree
 
@@ -37,6 +37,8 @@ def test_work_on_any_release_is_what_it_would_be_on_a_new_service(
     for tag in starting_points():
         service = _worked_on(template, tmp_path / tag, combination, tag, keep_example=keep_example)
         template.update(service)
+        if not keep_example:
+            delete_folders_of_example(service)
         assert_updated(service, expected)
 
 
@@ -62,6 +64,8 @@ def test_suite_of_a_service_with_work_in_it_passes_after_the_update(
     future = with_next_releases(template, tmp_path)
     folder = _worked_on(future, tmp_path / "service", combination, starting_points()[0], keep_example=keep_example)
     future.update(folder, NEXT_TAGS[-1])
+    if not keep_example:
+        delete_folders_of_example(folder)
     with environments.borrow(f"{combination.driver}-{OWN_VERSION}") as environment:
         service = Service(folder, environment)
         service.install()
@@ -70,6 +74,19 @@ def test_suite_of_a_service_with_work_in_it_passes_after_the_update(
             service.uv_run("mypy", "--cache-dir", str(cache))
         own_server = {"TEST_DATABASE_URL": server_url()} if combination.uses_postgres else {}
         service.uv_run("pytest", env=own_server)
+
+
+@pytest.mark.updates
+def test_new_files_of_an_example_that_was_deleted_come_once(template: Template, tmp_path: Path) -> None:
+    """To a service that did not tell of it: they are deleted once, as docs/updating.md says, and stay away."""
+    future = with_next_releases(template, tmp_path)
+    combination = Combination("asyncpg", "null", "direct", example=True)
+    service = _worked_on(future, tmp_path / "service", combination, starting_points()[0], keep_example=False)
+    future.update(service, TAG)
+    delete_folders_of_example(service)
+    commit(service, "Update without what is new of the example")
+    future.update(service, NEXT_TAGS[-1])
+    assert_updated(service, _expected(future, tmp_path, combination, NEXT_TAGS[-1], keep_example=False))
 
 
 @pytest.mark.updates
@@ -94,17 +111,18 @@ def test_what_a_bot_has_raised_stays_in_releases_to_come(template: Template, tmp
 def test_example_goes_as_the_readme_says_and_nothing_of_the_owners_with_it(
     combination: Combination, template: Template, tmp_path: Path
 ) -> None:
-    """With the command that tells later updates of it, and these bring no part of it back."""
+    """With the command that tells later updates of it, and these bring no part of it, old or new."""
     future = with_next_releases(template, tmp_path)
-    service = _worked_on(future, tmp_path / "service", combination, TAG, keep_example=False)
+    began = starting_points()[0]
+    service = _worked_on(future, tmp_path / "service", combination, began, keep_example=False)
     (line,) = re.findall(
         r"^uvx (copier update .*example=false.*)$", service.joinpath("README.md").read_text("utf-8"), re.MULTILINE
     )
     ended = run_copier(shlex.split(line)[1:], service)
     assert ended.exit_code == 0, ended.output
     blank = Combination(combination.driver, combination.pool, combination.data_access, example=False)
-    for tag in (TAG, NEXT_TAGS[-1]):
-        if tag != TAG:
+    for tag in dict.fromkeys((began, TAG, NEXT_TAGS[-1])):
+        if tag != began:
             commit(service, "Update without the example")
             future.update(service, tag)
         assert_updated(service, _expected(future, tmp_path, blank, tag, keep_example=True))

@@ -200,6 +200,21 @@ def test_dev_answers_while_the_service_cannot_start(sqlite_service: Service) -> 
         dev.wait_for("/health/ready answers 200", lambda: answers(f"{base}/health/ready"))
 
 
+def test_dev_runs_a_revision_that_is_written_while_it_migrates(sqlite_service: Service) -> None:
+    def revision(name: str, previous: str, body: str) -> str:
+        return f'"""."""\n\nrevision = "{name}"\ndown_revision = "{previous}"\n\ndef upgrade():\n    {body}\n'
+
+    versions = sqlite_service.folder / "src/app/migrations/versions"
+    second = revision("0004_second", "0003_first", "pass")
+    writes_it = f"open({str(versions / '0004_second.py')!r}, 'w').write({second!r})"
+    versions.joinpath("0003_first.py").write_text(revision("0003_first", "0002_heroes_and_teams", writes_it), "utf-8")
+    with developing(sqlite_service) as (dev, base):
+        dev.wait_for("the second", lambda: "0003_first -> 0004_second" in dev.output)
+        dev.wait_for("/health/ready answers 200", lambda: answers(f"{base}/health/ready"))
+        assert dev.output.count("Migrating the database") == 2
+        assert "has changed" not in dev.output
+
+
 def test_dev_checks_the_settings_before_it_starts_a_server(service: Service) -> None:
     result = service.uv_run("poe", "dev", env={"PORT": str(free_port()), "LOG_LEVEL": "loud"}, expected=None)
     assert result.exit_code != 0

@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
@@ -87,10 +88,12 @@ def migrate_and_serve(port: int, meanwhile: Callable[[], None] | None = None) ->
         os.environ["LOG_FORMAT"] = "console"
 
     say("Migrating the database to the latest revision.")
+    migrated_at = time.time_ns()
     _run("-m", "alembic", "upgrade", "head", failed="The migration failed, so nothing is served.")
 
     say(f"Serving on http://{_HOST}:{port}, with the documentation at http://{_HOST}:{port}/docs. Ctrl-C stops.")
-    with Supervised([sys.executable, "-m", "devtools.reloader", _HOST, str(port)], cwd=PROJECT) as server:
+    reloader = [sys.executable, "-m", "devtools.reloader", _HOST, str(port), str(migrated_at)]
+    with Supervised(reloader, cwd=PROJECT) as server:
         sys.exit(_wait(server, meanwhile))
 
 

@@ -28,6 +28,9 @@ class _Reload(StatReload):
     relies on: `should_restart` is called several times a second, `restart` after a change, `process` is what serves.
     """
 
+    # When the migration before this began, in nanoseconds since 1970: a revision written since may not have been in it.
+    migrated_at = 0
+
     _said = False
     _seen: Mapping[Path, int] = MappingProxyType({})
     _migrated: Mapping[Path, str] = MappingProxyType({})
@@ -42,7 +45,7 @@ class _Reload(StatReload):
         return super().should_restart() or sorted(revisions) or None
 
     def startup(self) -> None:
-        self._seen = _revisions()
+        self._seen = {path: changed for path, changed in _revisions().items() if changed < self.migrated_at}
         self._migrated = {path: _code(path) for path in self._seen}
         super().startup()
 
@@ -108,8 +111,8 @@ def _refuse(client: socket.socket) -> None:
     client.sendall(_RESPONSE)
 
 
-def main(host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM."""
+def main(host: str, port: int, migrated_at: int) -> None:
+    """Serve until SIGINT or SIGTERM. The database was migrated by what was there at a time, in ns since 1970."""
     config = Config(
         "app.asgi:app",
         host=host,
@@ -120,8 +123,10 @@ def main(host: str, port: int) -> None:
         access_log=False,
         timeout_graceful_shutdown=1,  # second, for which open streams hold up a reload or the end
     )
-    _Reload(config, target=Server(config).run, sockets=[config.bind_socket()]).run()
+    reload = _Reload(config, target=Server(config).run, sockets=[config.bind_socket()])
+    reload.migrated_at = migrated_at
+    reload.run()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -35,10 +35,15 @@ def work_for_months(service: Path, *, keep_example: bool) -> None:
         _edit(service / ".github/workflows/ci.yml", _appended(_CI_JOB))
 
 
+def delete_folders_of_example(service: Path) -> None:
+    """Delete what is there of them: an update can bring a new file for an example that it was not told is gone."""
+    for folder in ("src/app/heroes", "src/app/teams", "tests/heroes", "tests/teams"):
+        shutil.rmtree(service / folder, ignore_errors=True)
+
+
 def _delete_example(service: Path) -> None:
     """Delete what the README of a service says, where no database has run the example's revision."""
-    for folder in ("src/app/heroes", "src/app/teams", "tests/heroes", "tests/teams"):
-        shutil.rmtree(service / folder)
+    delete_folders_of_example(service)
     service.joinpath("src/app/migrations/versions/0002_heroes_and_teams.py").unlink()
     _edit(
         service / "src/app/routers.py",
