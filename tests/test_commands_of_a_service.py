@@ -103,6 +103,16 @@ def test_commands_find_what_another_has_made(service: Service) -> None:
     assert not named.exists()
 
 
+def test_commands_show_their_help_and_do_nothing_else(service: Service) -> None:
+    on_postgres = service.answers.get("driver") != "aiosqlite"
+    for command in ("dev", "new", "seed", "shell", "routes", "doctor", *(["migrations"] if on_postgres else [])):
+        said = poe(service, command, "--help")
+        assert said.startswith(f"usage: poe {command} ")
+        assert "Migrating" not in said
+    assert not service.folder.joinpath("app.db").exists()
+    assert not service.folder.joinpath(".data").exists()
+
+
 def test_shell_and_seed_use_the_database_or_say_what_they_need(service: Service) -> None:
     if service.answers.get("driver") == "aiosqlite":
         assert "There is no model yet" in poe(service, "seed")

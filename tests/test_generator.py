@@ -256,7 +256,9 @@ def test_resource_of_every_type_is_as_good_as_the_rest(owned: Owned, environment
         assert "/invoices 200 30\n" in served
 
     (migration,) = service.folder.glob("src/app/migrations/versions/*_invoices.py")
-    assert f"The migration {migration.name} comes after" in owned.new("customers", "--undo", expected=1)
+    said = owned.new("customers", "--undo", expected=1)
+    assert f"The migration {migration.name} comes after" in said
+    assert "by `uv run poe new invoices --undo`." in said
     for resource in ("invoices", "customers"):
         assert "left:" not in owned.new(resource, "--undo")
     assert owned.status() == []
@@ -323,6 +325,16 @@ def test_change_that_is_not_committed_is_not_touched(asked: Owned) -> None:
     assert "src/app/routers.py has changes that are not committed" in asked.new("notes", "text_of_it:str", expected=1)
     assert asked.status() == [" M src/app/routers.py"]
     git(asked.service.folder, "checkout", "--quiet", "--", "src/app/routers.py")
+
+
+@pytest.mark.slow
+def test_filter_that_a_list_cannot_have_is_told(asked: Owned) -> None:
+    fields = ("cursor:str:index", "total:int", "due:date?:index", "has_due:bool", "sent:date?:index")
+    said = asked.new("rests", *fields, "--dry-run").splitlines()
+    assert said[-2:] == [
+        "Lists have no filter for cursor, as a parameter of that name means something else.",
+        "has_due asks for the field of that name, and not for due.",
+    ]
 
 
 @pytest.mark.slow

@@ -49,6 +49,10 @@ HURTS = {
     "not_null": ('op.alter_column("hero", "age", nullable=False)', "adding-not-nullable-field"),
     "column": ('op.alter_column("hero", "age", new_column_name="years")', "renaming-column"),
     "table": ('op.rename_table("team", "squad")', "renaming-table"),
+    "column_that_goes": ('op.drop_column("hero", "age")', "ban-drop-column"),
+    "table_that_goes": ('op.drop_table("team")', "ban-drop-table"),
+    "wrong_option": ('op.execute("SELECT 3", postgresql_not_valid=True)', "broken-revision"),
+    "misspelt": ('op.creat_index("ix_hero_age", "hero", ["age"])', "broken-revision"),
 }
 """Statements on tables that are there, and the rule of Squawk that each breaks."""
 
@@ -67,25 +71,45 @@ MENDED = {
 """,
     "foreign_key": """\
     op.create_foreign_key("fk_team_id_hero", "team", "hero", ["id"], ["id"], postgresql_not_valid=True)
+""",
+    "foreign_key_validated": """\
     with op.get_context().autocommit_block():
         op.execute("ALTER TABLE team VALIDATE CONSTRAINT fk_team_id_hero")
 """,
     "check": """\
     op.create_check_constraint("age", "hero", "age >= 0", postgresql_not_valid=True)
+""",
+    "check_as_text": """\
+    op.execute("ALTER TABLE hero ADD CONSTRAINT ck_hero_older CHECK (age >= 1) NOT VALID")
+""",
+    "checks_validated": """\
     with op.get_context().autocommit_block():
         op.execute("ALTER TABLE hero VALIDATE CONSTRAINT ck_hero_age")
+        op.execute("ALTER TABLE hero VALIDATE CONSTRAINT ck_hero_older")
 """,
-    "unique": """\
+    "unique_index": """\
     with op.get_context().autocommit_block():
         op.create_index("uq_hero_name", "hero", ["name"], unique=True, postgresql_concurrently=True)
+""",
+    "unique": """\
     op.execute("ALTER TABLE hero ADD CONSTRAINT uq_hero_name UNIQUE USING INDEX uq_hero_name")
 """,
     "not_null": """\
     op.create_check_constraint("age_is_known", "hero", "age IS NOT NULL", postgresql_not_valid=True)
+""",
+    "not_null_validated": """\
     with op.get_context().autocommit_block():
         op.execute("ALTER TABLE hero VALIDATE CONSTRAINT ck_hero_age_is_known")
     op.alter_column("hero", "age", nullable=False)
     op.drop_constraint(op.f("ck_hero_age_is_known"), "hero", type_="check")
+""",
+    "member_and_what_uses_it": """\
+    op.execute("CREATE TYPE rank AS ENUM ('low')")
+""",
+    "member": """\
+    with op.get_context().autocommit_block():
+        op.execute("ALTER TYPE rank ADD VALUE IF NOT EXISTS 'high'")
+    op.execute("ALTER TYPE rank RENAME TO ranks")
 """,
     "new_table": """\
     op.create_table("villain", sa.Column("id", sa.BigInteger()), sa.Column("hero_id", sa.BigInteger()))
@@ -95,8 +119,8 @@ MENDED = {
 """,
     "end_of_it": """\
     op.drop_index("ix_hero_age", "hero")
-    op.drop_column("hero", "code")
-    op.drop_table("villain")
+    op.drop_column("hero", "code")  # squawk-ignore: ban-drop-column
+    op.drop_table("villain")  # squawk-ignore: ban-drop-table
 """,
 }
 """What is harmless in one of the ways that are recommended."""
@@ -174,6 +198,25 @@ def test_what_is_recommended_passes_and_can_be_run(service: Service) -> None:
     assert looked_at(service) == ""
     with scratch_database() as database:
         service.uv_run("alembic", "upgrade", "head", env={"DATABASE_URL": database})
+
+
+@pytest.mark.parametrize(
+    ("before", "within", "after"),
+    [
+        (['op.add_column("hero", sa.Column("rank", sa.BigInteger()))'], ['op.execute("SELECT 1")'], []),
+        ([], ['op.execute("CREATE INDEX CONCURRENTLY ix_hero_age ON hero (age)")'], ['op.execute("SELECT 1")']),
+        ([], ['op.execute("ALTER TABLE hero RENAME age TO years")', 'op.execute("SELECT 1")'], []),
+        (['op.drop_constraint("ck_hero_age", "hero")'], [], ['op.execute("SELECT 1")']),
+    ],
+    ids=["before", "within, and something after it", "within, and something else", "before, and something after it"],
+)
+def test_block_that_would_store_half_a_revision_is_found(
+    service: Service, before: list[str], within: list[str], after: list[str]
+) -> None:
+    block = "    with op.get_context().autocommit_block():\n        " + "\n        ".join(within or ["pass"])
+    lines = [*(f"    {each}" for each in before), block, *(f"    {each}" for each in after)]
+    add(service, {"half": "\n".join(lines) + "  # squawk-ignore: renaming-column\n"})
+    assert "unrepeatable-before-commit" in [rule for _, rule in found_in(looked_at(service, expected=1))]
 
 
 def test_author_hears_of_it_when_the_revision_is_written(service: Service) -> None:

@@ -1,6 +1,7 @@
 """Lists what the service serves: `poe routes`."""
 
 import sys
+from argparse import ArgumentParser
 
 from fastapi.routing import iter_route_contexts
 
@@ -10,6 +11,7 @@ from app.settings import load_settings
 
 def main() -> None:
     """Print the methods, the path and the name of each route, those of the kit as well."""
+    ArgumentParser(prog="poe routes", description=__doc__).parse_args()
     # relies on: `iter_route_contexts`, which FastAPI exports and does not document.
     routes = [
         (" ".join(sorted((route.methods or set()) - {"HEAD"})) or "-", route.path or "", route.name or "")

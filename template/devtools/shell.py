@@ -4,6 +4,7 @@ import ast
 import asyncio
 import code
 import inspect
+from argparse import ArgumentParser
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -68,6 +69,7 @@ def _statements() -> dict[str, Any]:
 
 async def main() -> None:
     """Open the database of the settings, and read what is typed until the end of the input."""
+    ArgumentParser(prog="poe shell", description=__doc__).parse_args()
     async with open_database(load_settings()) as database:
         await _interact(database)
 

@@ -1,7 +1,6 @@
 """Whether the schema is what the models say: by what Alembic compares, and by what the service compares besides."""
 
 import logging
-import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.schema import SchemaItem
 
-from app.kit.migrations.drift import is_compared, mend_differences
+from app.kit.migrations.drift import comparing, is_compared, mend_differences
 from devtools.doctor.asking import tables_of_others
 from devtools.doctor.check import Examination, Finding
 from devtools.doctor.revisions import configuration_of
@@ -62,9 +61,7 @@ def _compare(connection: Connection, metadata: MetaData, config: Config) -> _Com
     propagate, logger.propagate = logger.propagate, False
     logger.addHandler(remarks)
     try:
-        with warnings.catch_warnings():
-            # An index of an expression is compared all the same, by its own text.
-            warnings.filterwarnings("ignore", message=".*expression-based index")
+        with comparing():
             script = produce_migrations(context, metadata)
             mend_differences(context, None, [script])
     finally:

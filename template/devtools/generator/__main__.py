@@ -60,7 +60,7 @@ def _make(names: Names, texts: list[str], *, soft_delete: bool, dry_run: bool) -
     planned = writing.plan(resource, with_model=model is None)
     if dry_run:
         print(writing.shown(planned), end="")
-        print("And a migration, which Alembic writes by the models.")
+        print("And a migration, which Alembic writes by the models.", *resource.remarks, sep="\n")
         return
     writing.check_clean(planned)
     writing.write(planned)
@@ -72,8 +72,8 @@ def _make(names: Names, texts: list[str], *, soft_delete: bool, dry_run: bool) -
         writing.restore(planned)
         raise
     writing.note(names.plural, planned)
-    for path in planned:
-        print(path)
+    for line in (*planned, *resource.remarks):
+        print(line)
     print(f"It is yours now. Its tests: uv run pytest tests/{names.plural}. To see it at work: uv run poe dev.")
 
 

@@ -14,7 +14,7 @@ from alembic.util import to_tuple
 from devtools.application import PROJECT
 from devtools.generator import GeneratorError
 from devtools.generator.scratch import scratch_database
-from devtools.generator.writing import NOTES, Text
+from devtools.generator.writing import NOTES, Text, noted_with
 
 VERSIONS: Final = Path("src/app/migrations/versions")
 
@@ -51,7 +51,8 @@ def check_not_in_use(path: Path) -> None:
     revision = revisions[path.name].revision
     for name, script in sorted(revisions.items()):
         if revision in to_tuple(script.down_revision, default=()):
-            raise GeneratorError(f"The migration {name} comes after that of this resource: take it back first.")
+            how = "".join(f", by `uv run poe new {other} --undo`" for other in noted_with(VERSIONS / name))
+            raise GeneratorError(f"The migration {name} comes after that of this resource: take it back first{how}.")
     if revision in _current():
         raise GeneratorError(
             f"The database has run the migration {revision}: take it back there first, by `uv run poe downgrade`, "

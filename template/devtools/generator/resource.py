@@ -53,13 +53,23 @@ class Resource:
     @property
     def filters(self) -> list[Field]:
         """Return the fields that lists can be filtered by."""
-        return [field for field in self.fields if field.is_filter]
+        return [field for field in self.fields if field.is_filter and not field.is_hidden]
 
     @property
     def presences(self) -> list[Field]:
         """Return the fields that may be null, and lists can be filtered by that."""
         taken = {field.name for field in self.fields}
         return [field for field in self.filters if field.nullable and field.presence not in taken]
+
+    @property
+    def remarks(self) -> list[str]:
+        """Return what lists cannot be asked because of how fields are called."""
+        hidden = [field.name for field in self.fields if field.is_filter and field.is_hidden]
+        shadowed = [field for field in self.filters if field.nullable and field not in self.presences]
+        return [
+            *(f"Lists have no filter for {name}, as a parameter of that name means something else." for name in hidden),
+            *(f"{each.presence} asks for the field of that name, and not for {each.name}." for each in shadowed),
+        ]
 
     @property
     def searched(self) -> list[Field]:

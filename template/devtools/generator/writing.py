@@ -185,6 +185,11 @@ def noted(name: str) -> dict[Path, Mapping[str, str | None]]:
     return {Path(path): entry for path, entry in entries.items()}
 
 
+def noted_with(path: Path) -> list[str]:
+    """Return the resources with which a file was written: one or none."""
+    return [notes.stem for notes in sorted(NOTES.glob("*.json")) if str(path) in json.loads(notes.read_text("utf-8"))]
+
+
 def undo(name: str) -> tuple[list[Path], list[str]]:
     """Take back what was written for a resource and not edited since.
 

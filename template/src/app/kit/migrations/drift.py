@@ -1,6 +1,8 @@
 """What Alembic does not compare becomes part of a revision, and of what `alembic check` reports."""
 
+import warnings
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from textwrap import wrap
 
@@ -77,6 +79,16 @@ def is_compared(name: str | None, kind: str, config: Config, others: Container[s
     return not (kind == "table" and name in others) and not any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
+@contextmanager
+def comparing() -> Iterator[None]:
+    """Say nothing of parts that SQLAlchemy does not reflect, for the time of the block: they are compared by others."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*expression-based index")
+        # A CHECK that is NOT VALID.
+        warnings.filterwarnings("ignore", "Can't validate argument 'dialect_options'")
+        yield
+
+
 def mend_differences(context: MigrationContext, _revision: object, scripts: Iterable[MigrationScript]) -> None:
     """Add to a revision what leads from the database to the models, and back, where Alembic has seen nothing."""
     connection = context.connection
@@ -89,8 +101,6 @@ def mend_differences(context: MigrationContext, _revision: object, scripts: Iter
         for each in differences(connection, metadata)
         if is_of_models(each.item.table, "table", {}) and is_of_models(each.item.name, each.item.kind, {})
     ]
-    # What has to be committed before it is used comes first, so that nothing else is committed with it.
-    found.sort(key=lambda each: each.item.kind != "enum")
     bound = {*_bound_to_types(metadata, connection.dialect)}
     for script in scripts:
         for upgrade, downgrade in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
@@ -98,8 +108,8 @@ def mend_differences(context: MigrationContext, _revision: object, scripts: Iter
             seen |= {(table, check) for table, column, check in bound if (table, column) in seen | altered}
             left = [each for each in found if not _is_seen(each.item, seen, altered)]
             back = [each._replace(models=each.database, database=each.models) for each in left]
-            mends = [MendOp(each, mend(each, metadata)) for each in left]
-            mends_back = [MendOp(each, mend(each)) for each in back]
+            mends = _commits_first(MendOp(each, mend(each, metadata)) for each in left)
+            mends_back = _commits_first(MendOp(each, mend(each)) for each in back)
             _order_computed(upgrade.ops)
             _order_computed(downgrade.ops)
             ways = (upgrade, [*upgrade.ops, *mends]), (downgrade, [*mends_back, *downgrade.ops])
@@ -108,6 +118,11 @@ def mend_differences(context: MigrationContext, _revision: object, scripts: Iter
                 around += _restored(metadata, operations)
                 first = [LinesOp(each.first) for each in around if each.first]
                 way.ops = [*first, *operations, *(LinesOp(each.last) for each in around if each.last)]
+
+
+def _commits_first(operations: Iterable[MendOp]) -> list[MendOp]:
+    """Put what commits before the rest, so that nothing else is committed with it."""
+    return sorted(operations, key=lambda each: not each.mend.commits)
 
 
 def _order_computed(operations: Iterable[MigrateOperation]) -> None:

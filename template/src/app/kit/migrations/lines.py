@@ -27,6 +27,8 @@ class Mend(NamedTuple):
     """What comes before everything else: what is dropped, as it may be about columns that go."""
     last: Sequence[str] = ()
     """What comes after everything else: what is created, as it may be about columns that come."""
+    commits: bool = False
+    """Whether what comes first is committed by itself, as an `autocommit_block()` does."""
 
 
 def execution(statement: str) -> list[str]:
