@@ -207,8 +207,12 @@ def test_what_is_recommended_passes_and_can_be_run(service: Service) -> None:
         ([], ['op.execute("CREATE INDEX CONCURRENTLY ix_hero_age ON hero (age)")'], ['op.execute("SELECT 1")']),
         ([], ['op.execute("ALTER TABLE hero RENAME age TO years")', 'op.execute("SELECT 1")'], []),
         (['op.drop_constraint("ck_hero_age", "hero")'], [], ['op.execute("SELECT 1")']),
+        (['op.execute("alter table hero add column rank int")'], ['op.execute("SELECT 1")'], []),
     ],
-    ids=["before", "within, and something after it", "within, and something else", "before, and something after it"],
+    ids=[
+        *("before", "within, and something after it", "within, and something else", "before, and something after it"),
+        "in lower case",
+    ],
 )
 def test_block_that_would_store_half_a_revision_is_found(
     service: Service, before: list[str], within: list[str], after: list[str]
@@ -217,6 +221,14 @@ def test_block_that_would_store_half_a_revision_is_found(
     lines = [*(f"    {each}" for each in before), block, *(f"    {each}" for each in after)]
     add(service, {"half": "\n".join(lines) + "  # squawk-ignore: renaming-column\n"})
     assert "unrepeatable-before-commit" in [rule for _, rule in found_in(looked_at(service, expected=1))]
+
+
+def test_what_others_wait_for_is_told_beside_that(service: Service) -> None:
+    statement, rule = HURTS["check"]
+    block = '    with op.get_context().autocommit_block():\n        op.execute("SELECT 1")\n'
+    add(service, {"both": f"    {statement}\n{block}"})
+    found = [rule for _, rule in found_in(looked_at(service, expected=1))]
+    assert sorted(found) == [rule, "unrepeatable-before-commit"]
 
 
 def test_author_hears_of_it_when_the_revision_is_written(service: Service) -> None:

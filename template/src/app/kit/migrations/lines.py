@@ -10,6 +10,8 @@ from sqlalchemy import Computed
 
 LONGEST_LINE: Final = 100
 
+BLOCK: Final = "with op.get_context().autocommit_block():"
+
 # What SQLAlchemy would take for a parameter.
 _PARAMETER: Final = re.compile(r"(?<![:\w\\]):(?=\w)")
 _ESCAPED: Final = r"\\:"
@@ -27,8 +29,11 @@ class Mend(NamedTuple):
     """What comes before everything else: what is dropped, as it may be about columns that go."""
     last: Sequence[str] = ()
     """What comes after everything else: what is created, as it may be about columns that come."""
-    commits: bool = False
-    """Whether what comes first is committed by itself, as an `autocommit_block()` does."""
+
+    @property
+    def commits(self) -> bool:
+        """Whether what comes first is committed by itself."""
+        return BLOCK in self.first
 
 
 def execution(statement: str) -> list[str]:
