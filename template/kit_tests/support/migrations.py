@@ -29,6 +29,14 @@ ROOT: Final = Path(__file__).parents[2]
 P = ParamSpec("P")
 
 
+class _Project(Config):
+    """The project's configuration; of its hooks, those alone that write to a new revision."""
+
+    def get_hooks_list(self) -> list[Any]:
+        # What others say of it is read by nobody here, and each is a process that imports all of Alembic.
+        return [hook for hook in super().get_hooks_list() if hook.get("module") == "ruff"]
+
+
 async def run_alembic(
     suite: Suite, url: str, command: Callable[Concatenate[Config, P], Any], /, *args: P.args, **kwargs: P.kwargs
 ) -> None:
@@ -36,7 +44,7 @@ async def run_alembic(
 
     It runs in a thread, because `env.py` has an event loop of its own.
     """
-    config = Config(toml_file=ROOT / "pyproject.toml")
+    config = _Project(toml_file=ROOT / "pyproject.toml")
     config.set_main_option("path_separator", "newline")
     config.set_main_option("version_locations", str(suite.versions))
     if suite.metadata is not None:

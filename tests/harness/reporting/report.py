@@ -246,8 +246,8 @@ class RunReport:
 
     def _parts(self) -> list[Part]:
         parts = [*parts_of(self._processor, self._seconds), *sum_by_name(self._outside)]
-        # The server's time becomes that of this process only in part, by way of who stopped it.
-        rest = process_cpu() - sum(part.processor for part in parts if part.name != POSTGRESQL)
+        # The server has ended by now, so its time is a part of what this process has waited for.
+        rest = process_cpu() - sum(part.processor for part in parts)
         return [*parts, *sum_by_name([(CONTROLLER, rest)])]
 
     def _write_about_pgbouncer(self) -> None:
