@@ -24,6 +24,7 @@ from app.kit.idempotency.routes import IdempotentDatabase, IdempotentSession
 from app.kit.routing import Router
 from kit_tests.support.application import all_connections_taken, application, running
 from kit_tests.support.problems import assert_problem
+from kit_tests.support.server import TestServer
 from kit_tests.support.settings import settings_for
 from kit_tests.support.suite import MakeSettings
 
@@ -34,20 +35,26 @@ Json = dict[str, Any]
 Describe = Callable[..., Json]
 
 
-@pytest.fixture
-def describe(shared_database_url: str) -> Describe:
-    """Return a function that describes an application of the given routers."""
+@pytest.fixture(scope="module")
+def describe(server: TestServer) -> Describe:
+    """Return a function that describes an application of the given routers, which needs no database to do so."""
 
     def describe(*routers: APIRouter) -> Json:
-        return application(settings_for(shared_database_url), *routers).openapi()
+        return application(settings_for(server.missing_url()), *routers).openapi()
 
     return describe
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def description(describe: Describe) -> Json:
     """Return the description of an application without further routers."""
     return describe()
+
+
+@pytest.fixture(scope="module")
+def described_probes(describe: Describe) -> Json:
+    """Return the description of an application with the probes of this module."""
+    return describe(probes)
 
 
 def statuses(description: Json, method: str, path: str) -> set[int]:
@@ -214,13 +221,13 @@ async def socket(websocket: WebSocket, name: str, database: CurrentDatabase) -> 
     ],
 )
 def test_errors_are_documented_where_they_can_occur(
-    describe: Describe, method: str, path: str, errors: set[int]
+    described_probes: Json, method: str, path: str, errors: set[int]
 ) -> None:
-    assert {each for each in statuses(describe(probes), method, path) if each > 299} == errors | {500}
+    assert {each for each in statuses(described_probes, method, path) if each > 299} == errors | {500}
 
 
-def test_declared_responses_replace_those_that_are_found(describe: Describe) -> None:
-    paths = describe(probes)["paths"]
+def test_declared_responses_replace_those_that_are_found(described_probes: Json) -> None:
+    paths = described_probes["paths"]
     assert paths["/probes/declared"]["get"]["responses"]["404"] == {
         "description": "Nobody is on duty.",
         "content": PROBLEM,
@@ -390,28 +397,27 @@ async def test_headers_of_responses_are_documented(make_settings: MakeSettings) 
         assert {"Location", "Idempotent-Replayed"} <= {name.title() for name in response.headers}
 
 
-def test_every_documented_header_is_described_once(describe: Describe) -> None:
-    description = describe(probes)
-    components = description["components"]["headers"]
+def test_every_documented_header_is_described_once(described_probes: Json) -> None:
+    components = described_probes["components"]["headers"]
     assert components.keys() == {"ETag", "Idempotent-Replayed", "Location", "Retry-After", "X-Total"}
     assert all("schema" in header for header in components.values())
     referred = [
         header["$ref"].removeprefix("#/components/headers/")
-        for item in description["paths"].values()
+        for item in described_probes["paths"].values()
         for operation in item.values()
         for response in operation["responses"].values()
         for header in response.get("headers", {}).values()
         if "$ref" in header
     ]
     assert set(referred) == components.keys()
-    own = description["paths"]["/probes/described"]["get"]["responses"]["200"]["headers"]["ETag"]
+    own = described_probes["paths"]["/probes/described"]["get"]["responses"]["200"]["headers"]["ETag"]
     assert own == {"description": "Own.", "schema": {}}
 
 
-def test_parameters_are_spelt_as_their_headers_are(describe: Describe) -> None:
+def test_parameters_are_spelt_as_their_headers_are(described_probes: Json) -> None:
     named = {
         parameter["name"]
-        for item in describe(probes)["paths"].values()
+        for item in described_probes["paths"].values()
         for operation in item.values()
         for parameter in operation.get("parameters", ())
         if parameter["in"] == "header"
