@@ -16,6 +16,7 @@ from app.kit.http import docs, health, scraping
 from app.kit.http.components import Components
 from app.kit.http.connections import bound_connections
 from app.kit.http.cors import Cors
+from app.kit.http.draining import Draining
 from app.kit.http.error_handlers import install_error_handlers
 from app.kit.http.head import HeadAsGet
 from app.kit.http.hosts import TrustedHosts
@@ -56,6 +57,7 @@ def build_application(
     configure_logging(settings)
     bound_connections()
     http_metrics = HttpMetrics()
+    draining = Draining(settings.drain_seconds)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
@@ -64,7 +66,7 @@ def build_application(
             pools = PoolCollector({name: each for name, each in state.items() if isinstance(each, Database)})
             http_metrics.registry.register(pools)
             try:
-                with gc_frozen():
+                with gc_frozen(), draining.before_the_end():
                     yield state
             finally:
                 http_metrics.registry.unregister(pools)
@@ -79,7 +81,7 @@ def build_application(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.components = Components(http_metrics, client_of, revisions)
+    app.state.components = Components(http_metrics, draining, client_of, revisions)
     # The middleware added last runs first, so refusals by CORS and host checks are logged and counted too.
     app.add_middleware(HeadAsGet)
     if middleware:
@@ -92,6 +94,7 @@ def build_application(
     app.add_middleware(
         RequestMiddleware,
         metrics=http_metrics,
+        draining=draining,
         max_body_size=settings.max_body_size,
         client_timeout=settings.client_timeout,
         cors=cors,

@@ -65,7 +65,7 @@ async def check_readiness(database: Database, expected: Collection[str]) -> None
 
 
 async def _revisions_of(database: Database) -> frozenset[str]:
-    async with database.read() as session:
+    async with database.probe() as session:
         connection = await session.connection()
         # Alembic's own code is synchronous. `run_sync` runs it on this event loop, in a greenlet that hands control
         # back while it waits for the database. It is no thread pool: what computes still blocks the loop.

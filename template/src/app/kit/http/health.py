@@ -34,12 +34,22 @@ async def live() -> Health:
 async def ready(request: Request, database: CurrentDatabase) -> Health | Response:
     """Answer 503 with the reason unless the database answers in time and its schema is at the migration head."""
     components = components_of(request.scope)
+    if components.draining.begun:
+        return _not_ready("The service is about to end.")
+    revisions = components.revisions()
+    if components.readiness.is_known(revisions):
+        return Health(status="ready")
     try:
-        await check_readiness(database, components.revisions())
+        await check_readiness(database, revisions)
     except NotReadyError as reason:
         if components.readiness.turns(str(reason)):
             log.warning("not_ready", reason=str(reason))
-        return problem(503, str(reason), kind="not-ready", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+        return _not_ready(str(reason))
+    components.readiness.succeed(revisions)
     if components.readiness.turns(None):
         log.info("ready_again")
     return Health(status="ready")
+
+
+def _not_ready(reason: str) -> Response:
+    return problem(503, reason, kind="not-ready", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})

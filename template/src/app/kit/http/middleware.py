@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.kit.database.holds import holds_watched
 from app.kit.http.body_limit import limit_body
+from app.kit.http.draining import Draining
 from app.kit.http.error_handlers import response_to
 from app.kit.http.metrics import HttpMetrics
 from app.kit.http.problems import internal_server_error
@@ -20,6 +21,7 @@ from app.kit.http.websockets import serve_websocket
 
 _HEADER_BYTES: Final = HEADER.lower().encode()
 _NO_SNIFFING: Final = (b"x-content-type-options", b"nosniff")
+_LAST_RESPONSE: Final = (b"connection", b"close")
 
 OPERATIONS_PATHS: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
 """What probes and scrapers request again and again, by address and not by name."""
@@ -74,12 +76,14 @@ class RequestMiddleware:
         self,
         app: ASGIApp,
         metrics: HttpMetrics,
+        draining: Draining,
         max_body_size: int,
         client_timeout: float,
         cors: Callable[[ASGIApp], ASGIApp] | None = None,
     ) -> None:
         self._app = app
         self._metrics = metrics
+        self._draining = draining
         self._max_body_size = max_body_size
         self._client_timeout = client_timeout
         self._cors = cors
@@ -111,6 +115,8 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message.setdefault("headers", []).extend(((_HEADER_BYTES, request_id.encode()), _NO_SNIFFING))
+                if self._draining.begun:
+                    message["headers"].append(_LAST_RESPONSE)
             elif not message.get("more_body"):
                 # Background tasks still run after this, and are none of the client's time.
                 ended = perf_counter()

@@ -54,6 +54,9 @@ class HttpSettings(BaseSettings):
     client_timeout: float = Field(default=10, ge=0.1, le=86_400, allow_inf_nan=False)
     """How long a client may stall, in seconds: for the head of a request, within a body, and while it has to read."""
 
+    drain_seconds: float = Field(default=0, ge=0, le=3600, allow_inf_nan=False)
+    """How long to go on serving after SIGTERM, in seconds, not ready any more, until all balancers have noticed."""
+
     docs_enabled: bool = True
     """Serve the description of the API: `/docs`, `/redoc` and `/openapi.json`."""
 
