@@ -81,7 +81,8 @@ def build_application(
         docs_url=None,
         redoc_url=None,
     )
-    app.state.components = Components(http_metrics, draining, client_of, revisions)
+    components = Components(http_metrics, draining, client_of, revisions)
+    app.state.components = components
     # The middleware added last runs first, so refusals by CORS and host checks are logged and counted too.
     app.add_middleware(HeadAsGet)
     if middleware:
@@ -93,8 +94,7 @@ def build_application(
         app.add_middleware(TrustedHosts, hosts=settings.trusted_hosts)
     app.add_middleware(
         RequestMiddleware,
-        metrics=http_metrics,
-        draining=draining,
+        components=components,
         max_body_size=settings.max_body_size,
         client_timeout=settings.client_timeout,
         cors=cors,

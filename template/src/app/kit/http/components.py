@@ -11,8 +11,8 @@ from starlette.types import Scope
 from app.kit.http.draining import Draining
 from app.kit.http.metrics import HttpMetrics
 
-
 KEPT_SECONDS: Final = 1.0
+"""For how long a success counts."""
 
 
 @dataclass

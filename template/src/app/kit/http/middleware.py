@@ -11,9 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.kit.database.holds import holds_watched
 from app.kit.http.body_limit import limit_body
-from app.kit.http.draining import Draining
+from app.kit.http.components import Components
 from app.kit.http.error_handlers import response_to
-from app.kit.http.metrics import HttpMetrics
 from app.kit.http.problems import internal_server_error
 from app.kit.http.request_id import HEADER, begin_request
 from app.kit.http.request_line import log_request
@@ -75,15 +74,14 @@ class RequestMiddleware:
     def __init__(
         self,
         app: ASGIApp,
-        metrics: HttpMetrics,
-        draining: Draining,
+        components: Components,
         max_body_size: int,
         client_timeout: float,
         cors: Callable[[ASGIApp], ASGIApp] | None = None,
     ) -> None:
         self._app = app
-        self._metrics = metrics
-        self._draining = draining
+        self._metrics = components.metrics
+        self._draining = components.draining
         self._max_body_size = max_body_size
         self._client_timeout = client_timeout
         self._cors = cors
