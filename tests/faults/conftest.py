@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from tests.faults.faults import FAULTS, Fault
+from tests.faults.pair import PairedStack
 from tests.faults.stack import Stack, stack_of
 from tests.harness.rendering.combinations import Combination, combinations
 from tests.harness.rendering.template import Template
@@ -28,7 +30,13 @@ def services() -> list[Combination]:
 
 def _can_happen(fault: Fault, service: Combination, *, short: bool) -> bool:
     """Whether it can happen to this service; in the short form also whether the service's pool has a part in it."""
-    if service.pool not in fault.pools or not (service.uses_postgres or fault.sqlite):
+    if (
+        service.pool not in fault.pools
+        or (fault.pair and service.pool == "null" and short)
+        or not (service.uses_postgres or fault.sqlite)
+    ):
+        return False
+    if fault.pair and short and service.pool == "null":
         return False
     return not short or service.pool == "queue" or (service.uses_postgres and fault.pooled)
 
@@ -38,22 +46,35 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     minutes, seed = metafunc.config.option.faults_minutes, metafunc.config.option.faults_seed
     cases = []
-    served = [(service, is_prepared) for is_prepared in (True, False) for service in services()]
-    for service, is_prepared in served:
+    served = [
+        (service, is_prepared, paired)
+        for is_prepared, paired in ((True, False), (False, False), (True, True))
+        for service in services()
+        if service.uses_postgres or not paired
+    ]
+    for service, is_prepared, paired in served:
         possible = [
             name
             for name, fault in FAULTS.items()
-            if _can_happen(fault, service, short=not minutes)
+            if fault.pair is paired
+            and _can_happen(fault, service, short=not minutes)
             and (is_prepared or minutes or (service.pool == "queue" and fault.pooled))
         ]
-        chance = random.Random(f"{seed} {service} {is_prepared}")  # noqa: S311 - to be repeatable is the point
+        if not possible:
+            continue
+        chance = random.Random(f"{seed} {service} {is_prepared} {paired}")  # noqa: S311 - to be repeatable is the point
         happening = possible
         if minutes:
             happening = chance.choices(possible, k=round(minutes * 60 / SECONDS_EACH / len(served)))
         # In the name of a test the first part is the service, by which tests are shared out among processes.
-        name_of_service = service.group.replace("-", "_") + ("" if is_prepared else "_unprepared")
+        parts = [
+            service.group.replace("-", "_"),
+            *([] if is_prepared else ["unprepared"]),
+            *(["pair"] if paired else []),
+        ]
+        served_by = (service, is_prepared, paired)
         cases += [
-            pytest.param((service, is_prepared), name, chance.getrandbits(32), id=f"{name_of_service}-{number} {name}")
+            pytest.param(served_by, name, chance.getrandbits(32), id=f"{'_'.join(parts)}-{number} {name}")
             for number, name in enumerate(happening, 1)
         ]
     metafunc.parametrize(("stack", "fault", "seed"), cases, indirect=["stack"], scope="session")
@@ -72,9 +93,9 @@ def stack(
     environments: Environments,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    service, is_prepared = request.param
+    service, is_prepared, paired = request.param
     if service.pool == "pgbouncer" and find_pgbouncer() is None and "CI" not in os.environ:
         pytest.skip("PgBouncer is missing: install it, or name it in PGBOUNCER")
-    settings = {"DATABASE_PREPARED_QUERIES": is_prepared}
-    with stack_of(service, template, environments, tmp_path_factory.mktemp("faults"), settings) as stack:
+    make = partial(PairedStack if paired else Stack, settings={"DATABASE_PREPARED_QUERIES": is_prepared})
+    with stack_of(service, template, environments, tmp_path_factory.mktemp("faults"), make) as stack:
         yield stack

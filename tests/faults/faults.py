@@ -17,6 +17,7 @@ import psycopg
 
 from tests.faults.clients import PATIENCE, Clients
 from tests.faults.ledger import Insert, Outcome
+from tests.faults.pair import PairedStack
 from tests.faults.servers import frozen
 from tests.faults.stack import BOUND, TIMEOUTS, WORKERS, Stack
 
@@ -39,6 +40,7 @@ class Fault:
         silent: Whether nobody is told that the database is away, so that only a bound ends the wait for it.
         away: Whether the database cannot be reached meanwhile, so that the service must not be ready.
         serves: Whether the service must answer all the time.
+        pair: Whether it needs a standby that takes the primary's place.
     """
 
     happen: Callable[[Stack, Clients], Awaitable[None]]
@@ -48,6 +50,7 @@ class Fault:
     silent: bool = False
     away: bool = False
     serves: bool = True
+    pair: bool = False
 
 
 _KILL = """
@@ -133,6 +136,66 @@ def _take_all(stack: Stack, others: list[psycopg.Connection[Any]]) -> None:
             mine = [each.info.backend_pid for each in others]
             others[0].execute(f"{_KILL} AND pid <> ALL(%s)", [mine])
             others[0].commit()
+
+
+# --- A standby takes the primary's place --------------------------------------------------------------------------
+
+
+UNTIL_PROMOTED = 0.8  # seconds
+
+
+@fault("failover, crash", pair=True)
+async def _failover_after_a_crash(stack: Stack, _clients: Clients) -> None:
+    pair = await _followed(stack)
+    await asyncio.to_thread(pair.postgres.stop, signal.SIGQUIT)
+    await asyncio.sleep(UNTIL_PROMOTED)
+    await asyncio.to_thread(pair.promote)
+
+
+@fault("failover, switchover", pair=True)
+async def _switchover(stack: Stack, _clients: Clients) -> None:
+    """In good order, and the old primary becomes the standby."""
+    pair = await _followed(stack)
+    await asyncio.to_thread(pair.postgres.stop, signal.SIGINT)
+    old = await asyncio.to_thread(pair.promote)
+    await asyncio.to_thread(old.start_as_standby_of, pair.postgres)
+
+
+@fault("failover, hangs", pair=True, silent=True)
+async def _failover_of_one_that_hangs(stack: Stack, clients: Clients) -> None:
+    """The old primary says nothing, also when the new one has taken its place."""
+    pair = await _followed(stack)
+    async with _in_a_thread(frozen(pair.postgres.processes)):
+        await asyncio.sleep(UNTIL_PROMOTED)
+        await asyncio.to_thread(pair.promote)
+        await _writes_again(clients)
+
+
+@fault("failover, demoted", pair=True)
+async def _failover_of_one_that_lives(stack: Stack, clients: Clients) -> None:
+    """The old primary is read-only, and keeps its sessions."""
+    pair = await _followed(stack)
+    read_only = "ALTER SYSTEM SET default_transaction_read_only = on"
+    await asyncio.to_thread(_administer, stack, read_only, "SELECT pg_reload_conf()")
+    await asyncio.sleep(UNTIL_PROMOTED)
+    await asyncio.to_thread(pair.promote)
+    await _writes_again(clients)
+
+
+async def _followed(stack: Stack) -> PairedStack:
+    assert isinstance(stack, PairedStack)
+    await asyncio.to_thread(stack.follow)
+    return stack
+
+
+async def _writes_again(clients: Clients) -> None:
+    """Wait for a write while the old primary is what it has become. No request that waits for it takes longer."""
+    promoted = time.monotonic()
+    while clients.last_acknowledged < promoted:
+        if time.monotonic() > promoted + BOUND:
+            clients.ledger.problems.append(f"no write was acknowledged within {BOUND} s of the promotion")
+            return
+        await asyncio.sleep(0.02)
 
 
 # --- Statements ---------------------------------------------------------------------------------------------------

@@ -40,9 +40,26 @@ class Postgres:
         self.port = free_port()
         self._running = ExitStack()
 
-    def start(self) -> None:
-        """Start it on what it held before."""
-        self._running.enter_context(self._devtools.running(data=self._data, port=self.port, options=OPTIONS))
+    def start(self, copy_of: Postgres | None = None) -> None:
+        """Start it on what it held before; the first time as a standby of another one, if there is one."""
+        self._running.enter_context(
+            self._devtools.running(
+                data=self._data, port=self.port, options=OPTIONS, copy_of=None if copy_of is None else copy_of.url
+            )
+        )
+
+    def start_as_standby_of(self, primary: Postgres) -> None:
+        """Start it on what it held before, to follow another one, which has all of that."""
+        cluster = self._data / "cluster"
+        cluster.joinpath("standby.signal").touch()
+        with cluster.joinpath("postgresql.auto.conf").open("a", encoding="utf-8") as settings:
+            settings.write(f"primary_conninfo = 'host=127.0.0.1 port={primary.port} user=postgres'\n")
+        self.start()
+
+    def forget(self) -> None:
+        """Stop it, and remove what it held."""
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self._data, ignore_errors=True)
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """Stop it: fast with SIGINT, at once and in need of recovery with SIGQUIT."""
@@ -72,15 +89,22 @@ class Postgres:
 @contextmanager
 def own_postgres(devtools: ModuleType) -> Iterator[Postgres]:
     """Run a server with an empty database until the end of the block. Nothing is left of it, not even after a kill."""
+    with place_for_postgres(devtools) as postgres:
+        postgres.start()
+        with psycopg.connect(postgres.url.replace("/service", "/postgres"), autocommit=True) as connection:
+            connection.execute("CREATE DATABASE service")
+        yield postgres
+
+
+@contextmanager
+def place_for_postgres(devtools: ModuleType) -> Iterator[Postgres]:
+    """Have a folder for a server, which is stopped at the end of the block. Nothing is left, not even after a kill."""
     folder = Path(tempfile.mkdtemp(prefix="template-faults-"))
     # Where root runs the tests, the server has another user.
     folder.chmod(0o755)
     with folder_until_the_end(folder):
         postgres = Postgres(devtools, folder / "postgres")
-        postgres.start()
         try:
-            with psycopg.connect(postgres.url.replace("/service", "/postgres"), autocommit=True) as connection:
-                connection.execute("CREATE DATABASE service")
             yield postgres
         finally:
             postgres.stop()

@@ -9,8 +9,8 @@ import sqlite3
 import ssl
 import threading
 import time
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -101,6 +101,10 @@ class Stack:
         """Do something on the loop on which the network runs, and wait for its end."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
+    def servers(self) -> AbstractContextManager[Postgres]:
+        """Run what the database needs, and give the server that it is on."""
+        return own_postgres(devtools("postgres"))
+
     @property
     def postgres(self) -> Postgres:
         assert isinstance(self.database, Postgres)
@@ -134,10 +138,15 @@ class Stack:
 
     def start_bouncer(self) -> None:
         """Start PgBouncer, and lead the network to it."""
+        self._start_bouncer_to(self.postgres.port)
+
+    def _start_bouncer_to(self, port: int, **options: str) -> Any:
         pgbouncer = devtools("pgbouncer")
-        bouncer = self._bouncer.enter_context(pgbouncer.running("127.0.0.1", self.postgres.port, pool_size=POOL))
+        running = pgbouncer.running("127.0.0.1", port, pool_size=POOL, options=options)
+        bouncer = self._bouncer.enter_context(running)
         assert self.network is not None
         self.network.target = (bouncer.host, bouncer.port)
+        return bouncer
 
     def stop_bouncer(self) -> None:
         """Kill PgBouncer."""
@@ -156,7 +165,8 @@ class Stack:
         """Wait until nobody works for the service any more; tell who still does, and connections beyond its budget."""
         if not isinstance(self.database, Postgres):
             return []
-        budget = POOL * (1 if self.combination.pool == "pgbouncer" else WORKERS)
+        # One more is for health checks.
+        budget = POOL if self.combination.pool == "pgbouncer" else (POOL + 1) * WORKERS
         deadline = time.monotonic() + SETTLED_WITHIN
         while True:
             (rows,) = self.query(_CONNECTIONS)
@@ -194,10 +204,15 @@ class Stack:
             url = f"sqlite:///{self.database}"
             values: dict[str, object] = LIMITS[self.combination.pool]
         else:
-            assert self.network is not None
-            url = f"postgresql://postgres:{quote(PASSWORD, safe='')}@127.0.0.1:{self.network.port}/service"
+            url = f"postgresql://postgres:{quote(PASSWORD, safe='')}@{self._hosts}"
             values = {**TIMEOUTS, **LIMITS[self.combination.pool]}
         return {"DATABASE_URL": url, **{name: str(value) for name, value in {**values, **self.settings}.items()}}
+
+    @property
+    def _hosts(self) -> str:
+        """Where the service finds the database, as it stands in a URL."""
+        assert self.network is not None
+        return f"127.0.0.1:{self.network.port}/service"
 
     def migrate(self) -> None:
         """Bring the database to the newest revision."""
@@ -215,15 +230,15 @@ def stack_of(
     template: Template,
     environments: Environments,
     folder: Path,
-    settings: Mapping[str, object] = MappingProxyType({}),
+    make: Callable[[Combination, Service, asyncio.AbstractEventLoop], Stack] = Stack,
 ) -> Iterator[Stack]:
     """Make a service that has accounts as well as heroes, with all that it needs, and serve it."""
     with ExitStack() as parts:
         service = parts.enter_context(installed(template, environments, folder / "service", combination.answers))
         open_a_bank(service.folder, postgres=combination.uses_postgres)
-        stack = Stack(combination, service, parts.enter_context(_loop_in_a_thread()), settings)
+        stack = make(combination, service, parts.enter_context(_loop_in_a_thread()))
         if combination.uses_postgres:
-            stack.database = parts.enter_context(own_postgres(devtools("postgres")))
+            stack.database = parts.enter_context(stack.servers())
             stack.network = Link(("127.0.0.1", stack.database.port))
             stack.run(stack.network.mend())
             parts.callback(lambda: stack.run(stack.close()))

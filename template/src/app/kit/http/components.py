@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import Request
 from starlette.types import Scope
 
+from app.kit.database.sessions import Database
 from app.kit.http.draining import Draining
 from app.kit.http.metrics import HttpMetrics
 
@@ -23,16 +24,16 @@ class Readiness:
     """
 
     _reason: str | None = None
-    _ready_for: frozenset[str] | None = None
+    _ready: tuple[Database, frozenset[str]] | None = None
     _ready_at: float = 0.0
 
-    def succeed(self, revisions: frozenset[str]) -> None:
+    def succeed(self, database: Database, revisions: frozenset[str]) -> None:
         """Take note that the database has answered, and is at these revisions."""
-        self._ready_for, self._ready_at = revisions, monotonic()
+        self._ready, self._ready_at = (database, revisions), monotonic()
 
-    def is_known(self, revisions: frozenset[str]) -> bool:
+    def is_known(self, database: Database, revisions: frozenset[str]) -> bool:
         """Whether that was so a moment ago."""
-        return self._ready_for == revisions and monotonic() - self._ready_at < KEPT_SECONDS
+        return self._ready == (database, revisions) and monotonic() - self._ready_at < KEPT_SECONDS
 
     def turns(self, reason: str | None) -> bool:
         """Take over why the service is not ready, None if it is, and say whether the last probe was told otherwise."""

@@ -37,7 +37,7 @@ async def ready(request: Request, database: CurrentDatabase) -> Health | Respons
     if components.draining.begun:
         return _not_ready("The service is about to end.")
     revisions = components.revisions()
-    if components.readiness.is_known(revisions):
+    if components.readiness.is_known(database, revisions):
         return Health(status="ready")
     try:
         await check_readiness(database, revisions)
@@ -45,7 +45,7 @@ async def ready(request: Request, database: CurrentDatabase) -> Health | Respons
         if components.readiness.turns(str(reason)):
             log.warning("not_ready", reason=str(reason))
         return _not_ready(str(reason))
-    components.readiness.succeed(revisions)
+    components.readiness.succeed(database, revisions)
     if components.readiness.turns(None):
         log.info("ready_again")
     return Health(status="ready")
