@@ -86,6 +86,8 @@ def migrate_and_serve(port: int, meanwhile: Callable[[], None] | None = None) ->
     """
     if not is_configured("LOG_FORMAT"):
         os.environ["LOG_FORMAT"] = "console"
+    # No balancer waits for anything, and a reload need not.
+    os.environ["DRAIN_SECONDS"] = "0"
 
     say("Migrating the database to the latest revision.")
     migrated_at = time.time_ns()

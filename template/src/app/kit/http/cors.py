@@ -23,13 +23,14 @@ class Cors(CORSMiddleware):
     It never allows credentials: a page that may send the user's cookies along acts in the user's name.
     """
 
-    def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, origins: Collection[str], headers: Collection[str] = ()) -> None:
+        """Let pages of these origins send and read these headers, beside the usual ones."""
         super().__init__(
             app,
             allow_origins=origins,
             allow_methods=_METHODS,
-            allow_headers=_REQUEST_HEADERS,
-            expose_headers=_RESPONSE_HEADERS,
+            allow_headers=(*_REQUEST_HEADERS, *headers),
+            expose_headers=(*_RESPONSE_HEADERS, *headers),
         )
 
     def preflight_response(self, request_headers: Headers) -> Response:

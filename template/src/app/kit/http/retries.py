@@ -51,7 +51,7 @@ class RetryingRoute(APIRoute):
             for attempt in range(1, self.attempts + 1):
                 scope[_ATTEMPTS_LEFT] = self.attempts - attempt
                 try:
-                    await super().handle(scope, _replay(received, receive), send)
+                    await super().handle(scope, replay(received, receive), send)
                 except RepeatRequestError:
                     for changed, before in kept:
                         changed.clear()
@@ -65,7 +65,7 @@ class RetryingRoute(APIRoute):
             current_commits.reset(token)
 
 
-def _replay(received: list[Message], receive: Receive) -> Receive:
+def replay(received: list[Message], receive: Receive) -> Receive:
     """Return a `receive` that begins with what was received before, and adds to it what comes after that."""
     position = 0
 
