@@ -39,6 +39,9 @@ PATIENCE = 60.0
 BULK = 20
 """Rows of a bulk insert."""
 
+PAIRS = 20
+"""Writes that are read at once, until the next pause."""
+
 
 class Clients:
     """Clients of all kinds, until they are told to stop.
@@ -49,8 +52,11 @@ class Clients:
         last_acknowledged: When a write was acknowledged last, by ``time.monotonic``.
     """
 
-    def __init__(self, url: str, seed: int, pace: Pace) -> None:
+    def __init__(self, url: str, seed: int, pace: Pace, *, read_at_replicas: bool = False) -> None:
+        """Work with a service, which reads at replicas where that is said."""
         self.ledger = Ledger()
+        self._read_at_replicas = read_at_replicas
+        self._read_after = "0"
         self.last_acknowledged = 0.0
         self._random = random.Random(seed)  # noqa: S311 - to be repeatable is the point
         self._url = url
@@ -71,6 +77,7 @@ class Clients:
                 self._ask_for_what_is_refused,
             ),
             *(self._patch, self._patch, self._transfer, self._transfer, self.increment, self._read_total),
+            *([self._write_and_read] if self._read_at_replicas else []),
         ]
         limits = httpx2.Limits(max_connections=None)
         async with (
@@ -95,6 +102,8 @@ class Clients:
         again, a 4xx other than those to accept, and no answer at all.
         """
         started = time.monotonic()
+        if self._read_at_replicas and method == "GET":
+            options["headers"] = {"Read-After": self._read_after, **options.get("headers", {})}
         try:
             response = await self._http.request(method, path, **options)
         except httpx2.TimeoutException:
@@ -108,6 +117,7 @@ class Clients:
             self.ledger.slowest = max(self.ledger.slowest, time.monotonic() - started)
         status = response.status_code
         self.ledger.statuses[str(status)] += 1
+        self._read_after = max(self._read_after, response.headers.get("Read-After", "0"), key=float)
         if SECRET in response.text:
             self.ledger.problems.append(f"{method} {path}: the answer has the password of the database")
         if status >= 300 and status not in (*accept, 503):
@@ -141,6 +151,18 @@ class Clients:
         if insert.outcome is Outcome.ACKNOWLEDGED:
             insert.id = response.json()["id"]
         return insert
+
+    async def _write_and_read(self) -> None:
+        """Read what was just written, again and again, without a pause in between."""
+        for _ in range(PAIRS):
+            insert = await self._create()
+            if insert.id is None or self.stopped:
+                return
+            found = await self.send("GET", f"/heroes/{insert.id}", accept=(404,))
+            if found is not None and found.status_code != 503:
+                self.ledger.pairs += 1
+                if found.status_code != 200:
+                    self.ledger.problems.append(f"hero {insert.id} was not found by who had just written it")
 
     async def _create_once(self) -> None:
         """Repeat a request under one key, always two at the same time, until both have an answer: it is the same."""

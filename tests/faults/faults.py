@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from tests.faults.clients import PATIENCE, Clients
+from tests.faults.clients import PAIRS, PATIENCE, Clients
 from tests.faults.ledger import Insert, Outcome
 from tests.faults.pair import PairedStack
 from tests.faults.servers import frozen
@@ -180,6 +180,46 @@ async def _failover_of_one_that_lives(stack: Stack, clients: Clients) -> None:
     await asyncio.sleep(UNTIL_PROMOTED)
     await asyncio.to_thread(pair.promote)
     await _writes_again(clients)
+
+
+@fault("replica, paused", pair=True)
+async def _replay_paused(stack: Stack, clients: Clients) -> None:
+    """It receives everything, and shows nothing of it, until it is too far behind, and then all at once."""
+    pair = await _followed(stack)
+    await asyncio.sleep(1)
+    await asyncio.to_thread(_administer_standby, pair, "SELECT pg_wal_replay_pause()")
+    await _pairs_of(clients, 3 * PAIRS)
+    await asyncio.to_thread(_administer_standby, pair, "SELECT pg_wal_replay_resume()")
+    await _pairs_of(clients, 3 * PAIRS)
+
+
+@fault("replica, restarted", pair=True)
+async def _replica_restarted(stack: Stack, clients: Clients) -> None:
+    pair = await _followed(stack)
+    # The primary would wait for it.
+    await asyncio.to_thread(
+        _administer, stack, "ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()"
+    )
+    await asyncio.sleep(1)
+    await asyncio.to_thread(pair.standby.stop, signal.SIGQUIT)
+    await _pairs_of(clients, 3 * PAIRS)
+    await asyncio.to_thread(pair.standby.start)
+    await _pairs_of(clients, 3 * PAIRS)
+
+
+async def _pairs_of(clients: Clients, number: int) -> None:
+    """Wait until so many more things were read right after they were written."""
+    wanted, deadline = clients.ledger.pairs + number, time.monotonic() + PATIENCE
+    while clients.ledger.pairs < wanted:
+        if time.monotonic() > deadline:
+            clients.ledger.problems.append(f"nothing was written and read for {PATIENCE} s")
+            return
+        await asyncio.sleep(0.02)
+
+
+def _administer_standby(pair: PairedStack, statement: str) -> None:
+    with pair.standby.connect() as connection:
+        connection.execute(statement)
 
 
 async def _followed(stack: Stack) -> PairedStack:

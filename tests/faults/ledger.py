@@ -101,6 +101,8 @@ class Ledger:
     statuses: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     slowest: float = 0.0
+    pairs: int = 0
+    """How often something was read right after it was written."""
 
     def audit(self, tables: Tables, counter: int, before: int) -> Verdict:
         """Compare with the tables.

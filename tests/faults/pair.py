@@ -76,6 +76,17 @@ class PairedStack(Stack):
         self._console = self._start_bouncer_to(self._address.port, admin_users="postgres").url("pgbouncer")
 
     @property
+    def pools(self) -> int:
+        """How many each worker has: one for each server is for reading."""
+        return 3
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The service's settings. It reads at whichever of the two is the standby."""
+        servers = ",".join(f"127.0.0.1:{each.port}" for each in (self.postgres, self.standby))
+        return {**super().environment, "DATABASE_READ_URL": f"postgresql://postgres@{servers}/service"}
+
+    @property
     def _hosts(self) -> str:
         if self.combination.pool == "pgbouncer":
             return super()._hosts

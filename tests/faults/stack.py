@@ -123,9 +123,7 @@ class Stack:
 
     def start_serving(self) -> None:
         """Start the service, on the same port as before."""
-        self.live = self._serving.enter_context(
-            serve(self.service, self._environment, workers=WORKERS, port=self._port)
-        )
+        self.live = self._serving.enter_context(serve(self.service, self.environment, workers=WORKERS, port=self._port))
         self.wait_until_complete()
 
     def wait_until_complete(self) -> None:
@@ -165,8 +163,9 @@ class Stack:
         """Wait until nobody works for the service any more; tell who still does, and connections beyond its budget."""
         if not isinstance(self.database, Postgres):
             return []
-        # One more is for health checks.
-        budget = POOL if self.combination.pool == "pgbouncer" else (POOL + 1) * WORKERS
+        # One more of each is for health checks.
+        own = POOL if self.combination.pool == "pgbouncer" else (POOL + 1) * WORKERS
+        budget = own + (self.pools - 1) * (POOL + 1) * WORKERS
         deadline = time.monotonic() + SETTLED_WITHIN
         while True:
             (rows,) = self.query(_CONNECTIONS)
@@ -177,9 +176,14 @@ class Stack:
             time.sleep(0.05)
 
     @property
+    def pools(self) -> int:
+        """How many pools each worker has."""
+        return 1
+
+    @property
     def descriptors_of_pool(self) -> int:
         """How many files or sockets one worker may have open for connections: SQLite has three files for each."""
-        return SPARE + POOL * (1 if self.combination.uses_postgres else 3)
+        return SPARE + POOL * (self.pools if self.combination.uses_postgres else 3)
 
     def descriptors(self) -> dict[int, int]:
         """How many files and sockets each worker has open."""
@@ -199,7 +203,8 @@ class Stack:
         return len(started) == WORKERS
 
     @property
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """The service's settings."""
         if isinstance(self.database, Path):
             url = f"sqlite:///{self.database}"
             values: dict[str, object] = LIMITS[self.combination.pool]

@@ -30,7 +30,7 @@ SLACK = 10.0
 def test_fault(stack: Stack, fault: str, seed: int, form: str, record_property: Callable[[str, object], None]) -> None:
     happening = FAULTS[fault]
     before, descriptors = stack.tables().balances[COUNTER], stack.descriptors()
-    clients = Clients(stack.live.url, seed, PACES[form])
+    clients = Clients(stack.live.url, seed, PACES[form], read_at_replicas=happening.pair)
     recovery, watch, happened = stack.run(_let_happen(stack, clients, happening))
     stack.wait_until_complete()
     leaked = stack.settle()
@@ -47,6 +47,7 @@ def test_fault(stack: Stack, fault: str, seed: int, form: str, record_property: 
         "lost": len(verdict.lost),
         "phantom": len(verdict.phantom),
         "leaked": len(leaked),
+        "pairs": ledger.pairs or "-",
         "recovery": _seconds(recovery),
         "not ready": _seconds(not_ready),
         "ready": _seconds(ready),
