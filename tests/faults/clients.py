@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,13 +25,15 @@ class Pace:
     Attributes:
         pause: Seconds between the requests of one client.
         leavings: How often four clients at once leave in the middle, where that is the fault.
+        refused: How many writes of each kind there are twice, where commits are refused.
     """
 
     pause: float
     leavings: int
+    refused: int
 
 
-PACES = {"short": Pace(pause=0.4, leavings=100), "long": Pace(pause=0.1, leavings=250)}
+PACES = {"short": Pace(pause=0.4, leavings=100, refused=15), "long": Pace(pause=0.1, leavings=250, refused=75)}
 """That of each form."""
 
 PATIENCE = 60.0
@@ -129,6 +132,9 @@ class Clients:
     def outcome(self, response: Any) -> Outcome:
         """What a client knows after this answer."""
         status = 599 if response is None else response.status_code
+        if status == 503 and "concurrent-change" in response.text:
+            # The server has rolled back every attempt.
+            status = 409
         outcome = Outcome.ACKNOWLEDGED if status < 300 else Outcome.REFUSED if status < 500 else Outcome.UNKNOWN
         self.ledger.outcomes[outcome] += 1
         if outcome is Outcome.ACKNOWLEDGED:
@@ -190,10 +196,11 @@ class Clients:
                 if found is not None and found.status_code < 300:
                     self.ledger.problems.append(f"hero {insert.id} is found after it was deleted")
 
-    async def _create_many(self) -> None:
+    async def _create_many(self) -> Outcome:
         insert = Insert(tuple(self.new_name("bulk") for _ in range(BULK)))
         self.ledger.inserts.append(insert)
         insert.outcome = self.outcome(await self.send("POST", "/heroes/bulk", json=[_hero(n) for n in insert.names]))
+        return insert.outcome
 
     async def _ask_for_what_is_refused(self) -> None:
         """A row that a constraint of the database refuses, on its own and as the last of many."""
@@ -254,6 +261,49 @@ class Clients:
                 return True
             await asyncio.sleep(self.pace.pause)
         return False
+
+    async def new_counted(self) -> Counted:
+        """Create a hero whom no other client changes, however often it takes."""
+        while (insert := await self._create()).id is None:
+            await asyncio.sleep(self.pace.pause)
+        counted = Counted(insert.id, 1, None)
+        self.ledger.counted.append(counted)
+        return counted
+
+    async def write(self, counted: Counted, times: int) -> Counter[Outcome]:
+        """Create, create under a key, create many and change, side by side and so often; return what came of all."""
+
+        async def repeat(kind: Callable[[], Awaitable[Outcome]]) -> list[Outcome]:
+            return [await kind() for _ in range(times)]
+
+        async def create() -> Outcome:
+            return (await self._create()).outcome
+
+        async def change() -> Outcome:
+            age = (counted.age or 0) + 1
+            counted.doubtful = {age}
+            outcome = await self._change(counted, age)
+            if outcome is Outcome.ACKNOWLEDGED:
+                counted.version, counted.age = counted.version + 1, age
+            elif outcome is Outcome.UNKNOWN:
+                await self._read(counted)
+            counted.doubtful = set()
+            return outcome
+
+        kinds = (create, self._create_under_key, self._create_many, change)
+        return Counter(itertools.chain(*await asyncio.gather(*map(repeat, kinds))))
+
+    async def wait_until_acknowledged(self, since: float) -> None:
+        """Wait until a write was acknowledged that began and ended after this time, by ``time.monotonic``."""
+        while self.last_acknowledged < since or (await self._create()).outcome is not Outcome.ACKNOWLEDGED:
+            await asyncio.sleep(0.02)
+
+    async def _create_under_key(self) -> Outcome:
+        insert = Insert((self.new_name("key"),))
+        self.ledger.inserts.append(insert)
+        headers = {"Idempotency-Key": insert.names[0]}
+        insert.outcome = self.outcome(await self.send("POST", "/heroes", json=_hero(insert.names[0]), headers=headers))
+        return insert.outcome
 
     async def _transfer(self) -> None:
         # One direction, so that they wait for each other and never in a circle.

@@ -277,6 +277,54 @@ async def _serialization(_stack: Stack, clients: Clients) -> None:
     await asyncio.gather(*(increment() for _ in range(8)))
 
 
+@fault("commits refused", pools=frozenset({"queue", "pgbouncer"}))
+async def _commits_refused(stack: Stack, clients: Clients) -> None:
+    """Three of ten, as distributed servers do by habit; then also at one that would run everything at SERIALIZABLE."""
+    database = "ALTER DATABASE service"
+    heroes = [await clients.new_counted() for _ in range(2)]
+    repeated = stack.live.output.count(_REPEATED)
+    try:
+        await asyncio.to_thread(_administer, stack, *_REFUSE)
+        outcomes = await clients.write(heroes[0], clients.pace.refused)
+        serializable = f"{database} SET default_transaction_isolation = serializable"
+        await asyncio.to_thread(_administer, stack, serializable, _KILL)
+        await clients.wait_until_acknowledged(time.monotonic())
+        outcomes += await clients.write(heroes[1], clients.pace.refused)
+    finally:
+        back = f"{database} RESET default_transaction_isolation"
+        await asyncio.to_thread(_administer, stack, back, *_REFUSE_NOTHING, _KILL)
+    # Three attempts leave one of forty.
+    if outcomes[Outcome.ACKNOWLEDGED] < 0.85 * outcomes.total():
+        clients.ledger.problems.append(f"of the writes of which commits were refused came {outcomes}")
+    repeated = stack.live.output.count(_REPEATED) - repeated
+    if repeated < 0.2 * outcomes.total():
+        clients.ledger.problems.append(f"{repeated} requests were repeated: hardly a commit was refused")
+
+
+_REPEATED = "request_repeated"
+
+_REFUSED = ("hero", "account", "transfer")
+
+# All rows of a transaction agree, and one that is run again has another number.
+_REFUSE = (
+    """
+    CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF abs(hashint8(txid_current()) % 10) < 3 THEN
+            RAISE 'restart transaction' USING ERRCODE = 'serialization_failure';
+        END IF;
+        RETURN NULL;
+    END $$
+    """,
+    *(
+        f"CREATE CONSTRAINT TRIGGER refuse AFTER INSERT OR UPDATE ON {table} DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION refuse()"
+        for table in _REFUSED
+    ),
+)
+# Each by itself: together they could wait for each other with a transaction that is under way.
+_REFUSE_NOTHING = tuple(f"DROP TRIGGER IF EXISTS refuse ON {table}" for table in _REFUSED)
+
+
 @fault("slow statements")
 async def _slow(_stack: Stack, clients: Clients) -> None:
     """They run into the statement timeout, unless they get no connection in time."""

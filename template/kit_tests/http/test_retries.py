@@ -91,20 +91,22 @@ async def test_request_in_lasting_conflict_is_a_503_with_retry_after(service: Ru
     response = await service.client.post("/probe")
     assert_problem(response, 503, kind="concurrent-change")
     assert response.headers["Retry-After"] == "1"
-    assert counted.attempts == RetryingRoute.attempts == 3
+    assert counted.attempts == 3
     assert await retries(service) == {"repeated": 2, "exhausted": 1}
 
 
-@pytest.mark.parametrize("attempts", [1, 2])
-async def test_router_says_how_often_its_requests_are_tried(make_settings: MakeSettings, attempts: int) -> None:
+@pytest.mark.parametrize(("of_router", "of_settings", "attempts"), [(1, 5, 1), (2, 1, 2), (None, 1, 1), (None, 5, 5)])
+async def test_router_or_else_the_settings_say_how_often(
+    make_settings: MakeSettings, of_router: int | None, of_settings: int, attempts: int
+) -> None:
     counted = Conflicts(100)
-    router = Router(prefix="/probe", attempts=attempts)
+    router = Router(prefix="/probe", attempts=of_router)
 
     @router.post("", dependencies=[Depends(counted)])
     async def probe() -> None:
         pass
 
-    async with running(application(make_settings(), router)) as service:
+    async with running(application(make_settings(request_attempts=of_settings), router)) as service:
         assert_problem(await service.client.post("/probe"), 503, kind="concurrent-change")
         assert (await retries(service)).get("repeated", 0) == attempts - 1
     assert counted.attempts == attempts

@@ -21,7 +21,7 @@ SHOWN_LINES = 120  # as much as pytest prints of where the threads of a hanging 
 _NOT_INHERITED = (
     # Settings of the service under test.
     *("DATABASE_", "TEST_DATABASE_URL", "LOG_LEVEL", "LOG_FORMAT", "PORT", "REQUIRE_PGBOUNCER"),
-    *("MAX_BODY_SIZE", "DOCS_ENABLED", "CORS_ORIGINS", "TRUSTED_HOSTS"),
+    *("MAX_BODY_SIZE", "REQUEST_ATTEMPTS", "DOCS_ENABLED", "CORS_ORIGINS", "TRUSTED_HOSTS"),
     # Settings of the run that tests it. Without byte code every process would compile its imports anew.
     *("PYTEST", "PY_COLORS", "COV_", "COVERAGE_", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME"),
     *("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "UV_RUN_RECURSION_DEPTH", "COPIER_"),

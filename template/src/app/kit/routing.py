@@ -10,7 +10,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import Lifespan
 
-from app.kit.http.retries import DEFAULT_ATTEMPTS
 from app.kit.http.routing import PrefixRouter
 from app.kit.http.spellings import SpellingRoute
 from app.kit.idempotency.routes import IdempotentRoute
@@ -40,11 +39,12 @@ class Router(PrefixRouter):
     given. Requests for paths without the prefix skip the router, however many endpoints it has.
     """
 
-    def __init__(self, *, prefix: str, attempts: int = DEFAULT_ATTEMPTS, **options: Unpack[RouterOptions]) -> None:
+    def __init__(self, *, prefix: str, attempts: int | None = None, **options: Unpack[RouterOptions]) -> None:
         """Make a router; `options` are those of `APIRouter`.
 
         A request that committed nothing is tried `attempts` times in all when its transaction ends in a serialization
-        failure or a deadlock. Set 1 where endpoints do what must not be done twice, such as sending a mail.
+        failure or a deadlock; without it, as often as the setting `request_attempts` says. Set 1 where endpoints do
+        what must not be done twice, such as sending a mail.
         """
         options.setdefault("tags", [prefix.strip("/")])
         options.setdefault("route_class", type("Route", (SpellingRoute, IdempotentRoute), {"attempts": attempts}))

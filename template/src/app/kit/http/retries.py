@@ -11,8 +11,8 @@ from starlette.types import Message, Receive, Scope, Send
 from app.kit.database.commits import Commits, current_commits
 from app.kit.database.errors import conflict
 from app.kit.http.components import components_of
+from app.kit.http.settings import HttpSettings
 
-DEFAULT_ATTEMPTS: Final = 3
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 1.0
 
@@ -36,20 +36,21 @@ class RetryingRoute(APIRoute):
     An exception handler decides, by `repeat_if_allowed`, because it sees the error when the sessions have ended.
     """
 
-    attempts: ClassVar[int] = DEFAULT_ATTEMPTS
-    """How often a request is tried in all. The last failure is answered with 503."""
+    attempts: ClassVar[int | None] = None
+    """How often a request is tried in all, or None for as often as the settings say. The last failure is a 503."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. The commit is part of what is repeated, since it happens within the route."""
         # Changed in place and put back, so that a middleware sees what the last attempt has left in the state.
         kept = [(changing, dict(changing)) for changing in (scope, scope.setdefault("state", {}), scope["path_params"])]
         received: list[Message] = []
+        attempts = _attempts_of(scope) if self.attempts is None else self.attempts
         # One record for all attempts, because a task that one of them left behind may commit during the next. What a
         # middleware has committed is not in it: only the route is repeated.
         token = current_commits.set(Commits())
         try:
-            for attempt in range(1, self.attempts + 1):
-                scope[_ATTEMPTS_LEFT] = self.attempts - attempt
+            for attempt in range(1, attempts + 1):
+                scope[_ATTEMPTS_LEFT] = attempts - attempt
                 try:
                     await super().handle(scope, replay(received, receive), send)
                 except RepeatRequestError:
@@ -63,6 +64,11 @@ class RetryingRoute(APIRoute):
                     return
         finally:
             current_commits.reset(token)
+
+
+def _attempts_of(scope: Scope) -> int:
+    settings: HttpSettings = scope["state"]["settings"]
+    return settings.request_attempts
 
 
 def replay(received: list[Message], receive: Receive) -> Receive:

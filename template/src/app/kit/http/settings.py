@@ -57,6 +57,9 @@ class HttpSettings(BaseSettings):
     drain_seconds: float = Field(default=0, ge=0, le=3600, allow_inf_nan=False)
     """How long to go on serving after SIGTERM, in seconds, not ready any more, until all balancers have noticed."""
 
+    request_attempts: int = Field(default=3, ge=1, le=100)
+    """How often a request is tried in all when its transaction ends in a conflict, unless its router says otherwise."""
+
     docs_enabled: bool = True
     """Serve the description of the API: `/docs`, `/redoc` and `/openapi.json`."""
 
