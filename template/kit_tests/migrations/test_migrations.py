@@ -157,6 +157,8 @@ async def test_migrations_that_are_written_work_and_look_like_the_rest(
     forgotten.constraints -= {item for item in forgotten.constraints if isinstance(item, UniqueConstraint)}
     await run_alembic(suite, url, command.revision, message="Change", autogenerate=True)
     assert_clean(suite, "change")
+    (written,) = suite.versions.glob("*_change.py")
+    assert "nulls_not_distinct" not in written.read_text()
     await run_alembic(suite, url, command.upgrade, "head")
     await run_alembic(suite, url, command.check)
 

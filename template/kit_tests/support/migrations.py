@@ -128,19 +128,22 @@ async def upgrade_in_process(suite: Suite, url: str, folder: Path) -> tuple[int,
 
     `folder` gets a configuration that names the suite's migrations, and the output as it comes, in `output.txt`.
     """
+    process = await start_upgrade(suite, url, folder)
+    return await process.wait(), (folder / "output.txt").read_text()
+
+
+async def start_upgrade(suite: Suite, url: str, folder: Path) -> asyncio.subprocess.Process:
+    """Do the same, and do not wait for the end."""
     configuration = (ROOT / "pyproject.toml").read_text()
     changed = re.sub(
         r"^version_locations = .*$", f"version_locations = ['{suite.versions}']", configuration, flags=re.MULTILINE
     )
     (folder / "pyproject.toml").write_text(changed)
-    with (folder / "output.txt").open("w+") as output:
-        process = await asyncio.create_subprocess_exec(
+    with (folder / "output.txt").open("w") as output:
+        return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "alembic", "-c", str(folder / "pyproject.toml"), "upgrade", "head"),
             cwd=folder,
             env=os.environ | {"DATABASE_URL": url, "PYTHONPATH": str(ROOT)},
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
         )
-        status = await process.wait()
-        output.seek(0)
-        return status, output.read()
