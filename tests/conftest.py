@@ -57,6 +57,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run every test of every combination, also those that another combination has run on the same files",
     )
     parser.addoption(
+        "--every-server",
+        action="store_true",
+        help="run the suites of the default service on every version of PostgreSQL, and not on the oldest alone",
+    )
+    parser.addoption(
         "--hostile-examples",
         type=int,
         metavar="N",

@@ -86,7 +86,7 @@ class Book(Versioned, LibraryBase):
     details: Mapped[dict[str, int]] = mapped_column(JSON)
     marks: Mapped[list[str]] = mapped_column(JSON)
     weight: Mapped[float | None]
-    twice: Mapped[int] = mapped_column(Computed("stars * 2"))
+    twice: Mapped[int] = mapped_column(Computed("stars * 2", persisted=True))
     pages: Mapped[int] = mapped_column(default=7)
     shelf: Mapped[str] = mapped_column(server_default="A")
 

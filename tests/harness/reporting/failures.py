@@ -26,6 +26,7 @@ DECIDING_OPTIONS = {
     "--every-switch": False,
     "--every-coverage": False,
     "--every-suite": False,
+    "--every-server": False,
     "--hostile-examples": None,
     "--faults-minutes": 0,
     "--faults-seed": 1,
