@@ -44,7 +44,11 @@ class RetryingRoute(APIRoute):
         # Changed in place and put back, so that a middleware sees what the last attempt has left in the state.
         kept = [(changing, dict(changing)) for changing in (scope, scope.setdefault("state", {}), scope["path_params"])]
         received: list[Message] = []
-        attempts = _attempts_of(scope) if self.attempts is None else self.attempts
+        attempts = self.attempts
+        if attempts is None:
+            # Before the lifespan there are no settings, and no database with which to be in conflict.
+            settings: HttpSettings | None = scope["state"].get("settings")
+            attempts = 1 if settings is None else settings.request_attempts
         # One record for all attempts, because a task that one of them left behind may commit during the next. What a
         # middleware has committed is not in it: only the route is repeated.
         token = current_commits.set(Commits())
@@ -64,11 +68,6 @@ class RetryingRoute(APIRoute):
                     return
         finally:
             current_commits.reset(token)
-
-
-def _attempts_of(scope: Scope) -> int:
-    settings: HttpSettings = scope["state"]["settings"]
-    return settings.request_attempts
 
 
 def replay(received: list[Message], receive: Receive) -> Receive:
