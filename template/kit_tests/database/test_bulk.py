@@ -62,6 +62,16 @@ class Ticket(ItemBase):
     number: Mapped[int] = mapped_column(default=lambda: next(NUMBERS), unique=True)
 
 
+class Receipt(ItemBase):
+    """A row with a default that is made of what the row has besides."""
+
+    __tablename__ = "receipt"
+
+    id: Mapped[PrimaryKey]
+    name: Mapped[str]
+    title: Mapped[str] = mapped_column(default=lambda context: context.get_current_parameters()["name"].title())
+
+
 class Vehicle(ItemBase):
     """The first of a hierarchy, of which the rows say what they are."""
 
@@ -229,6 +239,27 @@ async def test_default_that_is_computed_is_computed_for_each_row(database: Datab
     tickets = await stored(database, Ticket)
     assert [ticket.name for ticket in tickets] == ["a", "b", "c"]
     assert len({ticket.number for ticket in tickets}) == 3
+
+
+async def test_defaults_that_are_computed_are_part_of_one_statement(database: Database) -> None:
+    for executor in (database, None):
+        with statements_seen(about="INSERT") as statements:
+            if executor is None:
+                async with database.transaction() as session:
+                    await insert_many(session, Ticket, [{"name": f"{number}"} for number in range(500)])
+            else:
+                await insert_many(executor, Ticket, [{"name": f"{number}"} for number in range(500)])
+        assert len(statements) == 1
+    tickets = await stored(database, Ticket)
+    assert len({ticket.number for ticket in tickets}) == 1000
+    assert [ticket.number for ticket in tickets] == sorted(ticket.number for ticket in tickets)
+
+
+async def test_default_may_be_made_of_the_row_itself(database: Database) -> None:
+    for lap in range(2):
+        await insert_many(database, Receipt, [{"name": f"a b {lap}"}, {"name": f"c {lap}"}])
+    receipts = await stored(database, Receipt)
+    assert [receipt.title for receipt in receipts] == ["A B 0", "C 0", "A B 1", "C 1"]
 
 
 async def test_model_of_a_hierarchy_keeps_what_it_is(database: Database) -> None:

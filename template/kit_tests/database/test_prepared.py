@@ -6,6 +6,7 @@ import inspect
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import count
 from random import Random
 from typing import Any
 from weakref import ref
@@ -147,7 +148,11 @@ LEFT: Mapping[str, tuple[Executable, Mapping[str, Any] | None]] = {
     "whatever columns there are": (select(literal_column("plain.*")).select_from(PLAIN), None),
     "columns of text": (text("SELECT 1 AS a").columns(Column("a", Integer)), None),
     "written into the text": (select(bindparam("n", 1, Integer, literal_execute=True)), None),
-    "defaults that are called": (insert(Table("plain", MetaData(), Column("name", Text, default=lambda: "b"))), {}),
+    "defaults of the whole row": (
+        insert(Table("plain", MetaData(), Column("name", Text, default=lambda context: type(context).__name__[:0]))),
+        {},
+    ),
+    "defaults that nobody knows": (insert(Table("plain", MetaData(), Column("name", Text, default=str))), {}),
 }
 
 
@@ -159,6 +164,16 @@ async def test_what_may_differ_is_left_to_sqlalchemy(
     first, *others = await thrice(database, statement, parameters)
     assert others == [first, first]
     assert prepared == []
+
+
+async def test_default_that_is_called_is_called_for_each_run(database: Database, prepared: list[str]) -> None:
+    await create(database, PLAIN)
+    numbers = count(1)
+    plain = Table("plain", MetaData(), Column("name", Text, default=lambda: f"number {next(numbers)}"))
+    statement = insert(plain).returning(plain.c.name)
+    stored = [(await database.execute(statement, given))[0].name for given in ({}, {}, {"name": "given"}, {}, {})]
+    assert stored == ["number 1", "number 2", "given", "number 3", "number 4"]
+    assert len(prepared) == 4
 
 
 async def test_setting_leaves_all_statements_to_sqlalchemy(make_settings: MakeSettings, prepared: list[str]) -> None:

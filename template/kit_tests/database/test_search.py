@@ -3,6 +3,7 @@
 import random
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal, NamedTuple
+from uuid import UUID, uuid4
 
 import pytest
 from fastapi import Query as QueryString
@@ -48,12 +49,29 @@ class Article(Versioned, ArticleBase):
     secret: Mapped[str | None]
 
 
+@searchable("title")
+class Note(ArticleBase):
+    """Something with a key that is no number."""
+
+    __tablename__ = "note"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    title: Mapped[str]
+
+
 class ArticleRow(NamedTuple):
     """What is listed of an article."""
 
     id: int
     title: str
     version: int
+
+
+class NoteRow(NamedTuple):
+    """What is listed of a note."""
+
+    id: UUID
+    title: str
 
 
 class ArticleListParams(PageParams):
@@ -121,6 +139,20 @@ async def test_row_is_found_by_its_words_until_it_is_deleted(articles: Database)
 
     await articles.execute(delete(Article).where(Article.id == created.id))
     assert await found(articles, "whale") == []
+
+
+async def test_row_with_a_uuid_is_found_by_its_words(articles: Database) -> None:
+    create = Command(NoteRow, insert(Note).returning(Note.id, Note.title))
+    search = Query(NoteRow, select(Note.id, Note.title).where(matches(Note, bindparam("words"))).order_by(Note.title))
+    one, two = [await create.one(articles, title=f"a whale, number {number}") for number in ("one", "two")]
+    await insert_many(articles, Note, [{"title": f"whale {number} of many"} for number in range(300)])
+    assert (await search.all(articles, words="whale"))[:2] == [one, two]
+    assert len(await search.all(articles, words="many")) == 300
+
+    await articles.execute(update(Note).where(Note.id == one.id).values(title="a red fox"))
+    await articles.execute(delete(Note).where(Note.title.startswith("whale")))
+    assert await search.all(articles, words="whale") == [two]
+    assert await search.all(articles, words="fox") == [NoteRow(one.id, "a red fox")]
 
 
 async def test_row_is_found_however_it_was_written(articles: Database) -> None:

@@ -26,10 +26,10 @@ class Later(StrEnum):
     LOST = "lost: nobody knows"
 
 
-def with_letters(suite: Suite, *parts: Any) -> Suite:
+def with_letters(suite: Suite, *parts: Any, key: Column[Any] | None = None) -> Suite:
     """Return the suite with one table more in its models."""
     metadata = MetaData(naming_convention=ItemBase.metadata.naming_convention)
     for table in ItemBase.metadata.sorted_tables:
         table.to_metadata(metadata)
-    Table("letter", metadata, Column("id", Integer, primary_key=True), *parts)
+    Table("letter", metadata, Column("id", Integer, primary_key=True) if key is None else key, *parts)
     return replace(suite, metadata=metadata)

@@ -21,6 +21,7 @@ from sqlalchemy.util import await_only
 
 from app.kit.database.arguments import names_in, packed
 from app.kit.database.calls import fetch
+from app.kit.database.rows import maker_of
 from app.kit.database.scopes import effect_of
 from app.kit.database.single import SingleStatements
 
@@ -60,8 +61,8 @@ class PreparedStatements(SingleStatements):
     """Runs statements, those that are run again by what SQLAlchemy has said about them when they were run first.
 
     A statement is known again as the same object. Whatever is not certain to be the same for each run is left to
-    SQLAlchemy: lists for `IN`, defaults that are functions, execution options. So is everything while the engine logs
-    statements, or somebody listens to its events, such as a tracer.
+    SQLAlchemy: lists for `IN`, defaults that are made of the row, execution options. So is everything while the engine
+    logs statements, or somebody listens to its events, such as a tracer.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -185,19 +186,32 @@ def _prepare(engine: Engine, statement: Any, given: frozenset[str]) -> _Prepared
         or effect_of(text) is not None
     ):
         return None
-    values = {}
+    values: dict[str, Any] = {}
+    makers: dict[str, Callable[[], Any]] = {}
     defaults = [(column.key, column.default) for column in compiled.insert_prefetch]
     for name, default in defaults + [(column.key, column.onupdate) for column in compiled.update_prefetch]:
-        if default is None or not default.is_scalar:
+        maker = maker_of(default) if default is not None and default.is_callable else None
+        if maker is not None:
+            makers[name] = maker
+        elif default is not None and default.is_scalar:
+            values[name] = default.arg
+        else:
             return None
-        values[name] = default.arg
     names = tuple(names_in(compiled))
     arguments = []
     for name in names:
         bind = compiled.binds[name]
         given_as = next((each for each in (bind.key, name) if each in given), None)
+        convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
+        if name in makers:
+            arguments.append(_Argument(None, None, _making(makers[name], convert)))
+            continue
         if given_as is None and name not in values and (bind.required or bind.callable):
             return None
-        convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
         arguments.append(_Argument(given_as, values.get(name, bind.value), convert))
     return _Prepared(text, [compiled.escaped_bind_names.get(name, name) for name in names], arguments)
+
+
+def _making(make: Callable[[], Any], convert: Convert | None) -> Convert:
+    """Return what makes the value of an argument anew each time, whatever it is called with."""
+    return lambda _: make() if convert is None else convert(make())

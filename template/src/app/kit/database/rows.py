@@ -71,6 +71,19 @@ def check_new_row(row: object, names: Iterable[str], model: type[DeclarativeBase
         )
 
 
+def maker_of(default: Any) -> Callable[[], Any] | None:
+    """Return the function that makes a column's default, or None if it has to be told what the row has besides."""
+    try:
+        parameters = signature(default.arg).parameters.values()
+    except ValueError:
+        return None
+    positional = {Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD}
+    if any(each.kind in positional and each.default is Parameter.empty for each in parameters):
+        return None
+    # SQLAlchemy's own around it takes what it does not ask for.
+    return lambda: default.arg(None)
+
+
 def optional_fields(row: object) -> frozenset[str]:
     """Return the fields of a row whose type says that they may be None."""
     return frozenset(name for name, hint in _hints(row).items() if NoneType in get_args(hint))
