@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.rendering.combinations import Combination
+from tests.harness.rendering.questions import Answers
 from tests.harness.rendering.snapshot import TAG, commit, git
 from tests.harness.rendering.template import Template
 from tests.harness.running.interpreters import OWN_VERSION
@@ -21,13 +22,19 @@ from tests.harness.running.services import Environments, Service
 from tests.harness.updating.next_releases import NEXT_TAGS, with_next_releases
 from tests.harness.updating.updates import begin, begin_service, signs_of_a_conflict, tree
 
+
+def _with_uuids(driver: str, pool: str, data_access: str, *, example: bool) -> Combination:
+    answers: Answers = {"driver": driver, "pool": pool, "data_access": data_access, "example": example}
+    return Combination.of(answers | {"keys": "uuidv7"})
+
+
 SERVICES = [
     Combination("asyncpg", "queue", "repository", example=True),
-    Combination("psycopg", "pgbouncer", "direct", example=False),
+    _with_uuids("psycopg", "pgbouncer", "direct", example=False),
     Combination("aiosqlite", "null", "direct", example=True),
-    Combination("aiosqlite", "queue", "repository", example=False),
+    _with_uuids("aiosqlite", "queue", "repository", example=False),
 ]
-"""Each driver, style and database. What is generated knows no pool."""
+"""Each driver, style and database, and with either database and style both kinds of keys. None knows the pool."""
 
 OF_EVERY_TYPE = (
     *(
@@ -97,6 +104,7 @@ print(json.dumps(said))
 
 READS_AN_INDEX = """
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -149,7 +157,7 @@ async def test_every_filter_goes_with_the_order_by_id(
     client: httpx2.AsyncClient, shared_service: Running, name: str
 ) -> None:
     path = await create(client, await fields_of(shared_service.database))
-    invoice = await FIND.get(shared_service.database, id=int(path.rpartition("/")[2]))
+    invoice = await FIND.get(shared_service.database, id={key}(path.rpartition("/")[2]))
     value = name.startswith("has_") if name not in invoice._fields else getattr(invoice, name)
     await assert_unsorted(
         shared_service, LIST._filtered(frozenset([name])), "id", **{{name: invoice.id if value is None else value}}
@@ -244,7 +252,9 @@ def test_resource_of_every_type_is_as_good_as_the_rest(owned: Owned, environment
     with environments.mypy_cache() as cache:
         service.uv_run("mypy", "--cache-dir", str(cache))
     plans = service.folder / "tests/invoices/test_plans.py"
-    plans.write_text(READS_AN_INDEX.format(explain="EXPLAIN" if on_postgres else "EXPLAIN QUERY PLAN"))
+    explain = "EXPLAIN" if on_postgres else "EXPLAIN QUERY PLAN"
+    key = "UUID" if service.answers["keys"] == "uuidv7" else "int"
+    plans.write_text(READS_AN_INDEX.format(explain=explain, key=key))
     service.uv_run("pytest", "--cov", "--cov-report=term-missing")
     plans.unlink()
     with scratch_database() if on_postgres else nullcontext("sqlite+aiosqlite:///./seeded.db") as url:

@@ -76,7 +76,7 @@ def _formatted(texts: Mapping[Path, str]) -> dict[Path, str]:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(texts[path], encoding="utf-8")
         # What is not there would be taken for somebody else's.
-        own = ["--config", 'lint.isort.known-first-party=["app", "kit_tests"]']
+        own = ["--config", 'lint.isort.known-first-party=["app", "kit_tests", "tests"]']
         for arguments in (["check", "--fix-only", "--select", "F401,I,UP", *own], ["format"]):
             command = [sys.executable, "-m", "ruff", *arguments, "--quiet", "--no-cache", "."]
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -34,7 +34,9 @@ CLASSES = Classes(
         "data_access": "every endpoint of the example is written in its style",
         "example": "every other answer has to work without the example, too",
     },
-    paired={},
+    paired={
+        "keys": "the example and what `poe new` writes have other types, in a few files; the kit takes both at once",
+    },
     surrounds={
         "ci": "only the files of the CI and the pages that name them depend on it",
         "dependency_bot": "only its own configuration and the README depend on it",

@@ -40,6 +40,9 @@ _TRACES: dict[str, dict[str, str]] = {
         "null": r"DATABASE_MAX_CONNECTIONS",
         "pgbouncer": r"pgbouncer",
     },
+    "keys": {
+        "uuidv7": r"app\.keys|tests\.keys|\bkeys\.py|uuid7|uuid.utils",
+    },
 }
 """Words that give away a choice, so none of them may stand in a service that chose otherwise."""
 
@@ -123,7 +126,7 @@ def problems_of_combination(folder: Path, combination: Combination) -> Iterator[
         pattern
         for question, choices in _TRACES.items()
         for choice, pattern in choices.items()
-        if choice != getattr(combination, question)
+        if choice != combination.answers[question]
     ]
     if combination.pool == "pgbouncer":
         # It has a client-side pool too, with the same settings.

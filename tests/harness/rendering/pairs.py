@@ -105,7 +105,8 @@ class FurtherRows:
     def _complete(self, given: Answers) -> Answers | None:
         """A row with these answers that Copier accepts.
 
-        Each further choice is the one that covers most open pairs, and of several the one that was made least often.
+        Each further choice is the one that covers most open pairs, of several the one that was made least often, and of
+        these the one that was made least often together with the others.
         """
         if not any(all(row[name] == given[name] for name in given if name not in self._paired) for row in self._plain):
             return None
@@ -114,9 +115,11 @@ class FurtherRows:
             row = {name: given[name] for name in self._axes}
             return row if self._is_accepted(row) else None
 
-        def worth(choice: Choice) -> tuple[int, int]:
+        def worth(choice: Choice) -> tuple[int, int, int]:
             covered = sum(pair in self._open for pair in self._pairs(given | {missing[0]: choice}))
-            return covered, -sum(row[missing[0]] == choice for row in self.rows)
+            made = [row for row in self.rows if row[missing[0]] == choice]
+            together = sum(row[name] == answer for row in made for name, answer in given.items())
+            return covered, -len(made), -together
 
         for choice in sorted(self._axes[missing[0]], key=worth, reverse=True):
             row_or_none = self._complete(given | {missing[0]: choice})
