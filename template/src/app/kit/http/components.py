@@ -27,6 +27,11 @@ class Readiness:
     _ready: tuple[Database, frozenset[str]] | None = None
     _ready_at: float = 0.0
 
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether the database has ever answered."""
+        return self._ready is not None
+
     def succeed(self, database: Database, revisions: frozenset[str]) -> None:
         """Take note that the database has answered, and is at these revisions."""
         self._ready, self._ready_at = (database, revisions), monotonic()
