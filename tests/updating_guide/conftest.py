@@ -40,7 +40,7 @@ def releases(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Pa
     files.joinpath("docs", "news.md").write_text("# News\n", encoding="utf-8")
     files.joinpath("compose.yaml.jinja").unlink()
     example = files / "src" / "app" / "{% if example %}heroes{% endif %}"
-    replace(example / "models.py", '"""', '"""New in this release. ')
+    replace(example / "models.py.jinja", '"""', '"""New in this release. ')
     example.joinpath("news.py").write_text('"""A module more."""\n', encoding="utf-8")
     commit_everything(repository, "Change much", SECOND)
 
