@@ -8,11 +8,12 @@ import signal
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
 from tests.faults.clients import PAIRS, PATIENCE, Clients
@@ -163,12 +164,19 @@ async def _switchover(stack: Stack, _clients: Clients) -> None:
 
 @fault("failover, hangs", pair=True, silent=True)
 async def _failover_of_one_that_hangs(stack: Stack, clients: Clients) -> None:
-    """The old primary says nothing, also when the new one has taken its place."""
+    """The old primary says nothing, also when the new one has taken its place. It never comes back as a primary.
+
+    Whoever promotes a standby sees to that: two primaries would each store a part, whatever a service does.
+    """
     pair = await _followed(stack)
-    async with _in_a_thread(frozen(pair.postgres.processes)):
+    processes = pair.postgres.processes
+    async with _in_a_thread(frozen(processes)):
         await asyncio.sleep(UNTIL_PROMOTED)
         await asyncio.to_thread(pair.promote)
         await _writes_again(clients)
+        for each in processes:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
 
 
 @fault("failover, demoted", pair=True)

@@ -9,7 +9,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -64,7 +64,9 @@ class Postgres:
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """Stop it: fast with SIGINT, at once and in need of recovery with SIGQUIT."""
         if self._data.joinpath("cluster", "postmaster.pid").exists():
-            os.kill(self.processes[0].pid, number)
+            # It may have been killed.
+            with suppress(psutil.NoSuchProcess):
+                os.kill(self.processes[0].pid, number)
         self._running.close()
 
     @property
