@@ -65,15 +65,16 @@ _SCHEME = re.compile(r"[\w+]+://")
 _PARTS_OF_THE_KIT: dict[str, tuple[str, ...]] = {
     "about": (),
     "garbage": (),
+    "workers": (),
     "output": (),
     "logs": ("about", "output"),
     "database": ("about",),
-    "http": ("about", "database", "logs", "output"),
+    "http": ("about", "database", "logs", "output", "workers"),
     "idempotency": ("about", "database", "http"),
     "settings": ("database", "http", "logs"),
     "migrations": ("database", "logs", "settings"),
     "routing": ("http", "idempotency"),
-    "application": ("about", "database", "garbage", "http", "idempotency", "logs", "settings"),
+    "application": ("about", "database", "garbage", "http", "idempotency", "logs", "settings", "workers"),
 }
 """Each folder and module of ``src/app/kit``, and which of the others it may import."""
 
