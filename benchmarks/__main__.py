@@ -15,6 +15,7 @@ from benchmarks.growth import measure_growth
 from benchmarks.interpreter import PythonMissingError
 from benchmarks.load import WrkMissingError
 from benchmarks.profiling import measure_profile
+from benchmarks.scaling import measure_scaling
 from benchmarks.series import SERIES
 from benchmarks.serving import NotServingError
 from benchmarks.throughput import UnknownContenderError, all_contenders, measure_throughput
@@ -25,6 +26,7 @@ from tests.harness.running.servers import shared_postgres
 PARTS = {
     "throughput": measure_throughput,
     "growth": measure_growth,
+    "scaling": measure_scaling,
     "profile": measure_profile,
 }
 """What can be measured, in this order."""

@@ -32,14 +32,16 @@ class Served(NamedTuple):
     Attributes:
         contender: Which one.
         place: Where.
-        live: The process, and a way to call it.
+        live: The process that is asked, and a way to call it.
         start_seconds: From the start of the process until the first hero was read.
+        behind: The processes behind a balancer, if it is that which is asked.
     """
 
     contender: Contender
     place: Place
     live: LiveService
     start_seconds: float
+    behind: tuple[LiveService, ...] = ()
 
     def memory(self) -> float:
         """Megabytes that would be free if it ended, for each worker; what processes share is not counted."""
@@ -59,7 +61,8 @@ class Served(NamedTuple):
 
     def processor_seconds(self) -> float:
         """What it has taken of processors since it was started."""
-        return self.live.process.total(lambda process: sum(process.cpu_times()[:2]))
+        serving = self.behind or (self.live,)
+        return sum(each.process.total(lambda process: sum(process.cpu_times()[:2])) for each in serving)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import ceil
 
@@ -86,9 +87,19 @@ class Timing:
 
 
 def measure(  # noqa: PLR0913 - all that a measurement depends on
-    turn: int, name: str, served: Served, arena: Arena, *, connections: int, timing: Timing
+    turn: int,
+    name: str,
+    served: Served,
+    arena: Arena,
+    *,
+    connections: int,
+    timing: Timing,
+    meanwhile: AbstractContextManager[object] | None = None,
 ) -> Measurement:
-    """Warm a contender up with one of the loads, and measure it, in the round of this number."""
+    """Warm a contender up with one of the loads, and measure it, in the round of this number.
+
+    What is entered meanwhile may measure something else; the warm-up does not belong to it.
+    """
     workload = LOADS[name]
     if workload.writes:
         reset(arena.database_url)
@@ -104,7 +115,8 @@ def measure(  # noqa: PLR0913 - all that a measurement depends on
     warm_up = run(workload.warm_up_arguments or workload.arguments, timing.warm_up)
     served.wait_until_idle()
     before = served.processor_seconds()
-    load = run(workload.arguments, timing.seconds_for(connections, warm_up.per_second))
+    with meanwhile or nullcontext():
+        load = run(workload.arguments, timing.seconds_for(connections, warm_up.per_second))
     processor_seconds = served.processor_seconds() - before
     return Measurement(
         turn=turn,

@@ -67,7 +67,7 @@ def test_names_are_those_that_a_maintainer_expects(written: Path) -> None:
     for name in (
         "common/src/app/kit/logs.py",
         "driver=asyncpg,pool=null/src/app/kit/database/driver.py",
-        "driver=asyncpg+psycopg/docs/transactions.md",
+        "driver=asyncpg+psycopg/docs/scaling.md",
         "pool=pgbouncer/src/app/kit/database/engine.py",
         "driver=asyncpg+psycopg,pool=queue+null/src/app/kit/database/engine.py",
         "pool=queue+pgbouncer/src/app/kit/database/pool_settings.py",

@@ -138,8 +138,7 @@ class Ledger:
     def _audit_insert(insert: Insert, by_name: dict[str, list[Row]], verdict: Verdict) -> None:
         found = [by_name.get(name, []) for name in insert.names]
         there = sum(map(bool, found))
-        if any(len(rows) > 1 for rows in found):
-            verdict.phantom.append(f"{insert.names[0]} is there more than once")
+        verdict.phantom += [f"one insert is there more than once: {rows}" for rows in found if len(rows) > 1]
         if insert.outcome is Outcome.ACKNOWLEDGED and there < len(found):
             verdict.lost.append(f"{there} of {len(found)} acknowledged rows of {insert.names[0]} are there")
         if insert.outcome is Outcome.REFUSED and there:

@@ -121,6 +121,11 @@ class Stack:
         lines = [line for line in self.live.output.splitlines() if '"level": "error"' in line]
         return "\n".join(lines[-5:]).replace("\\n", "\n")
 
+    @property
+    def repetitions(self) -> str:
+        """What the service has logged of requests that it has repeated."""
+        return "\n".join(line for line in self.live.output.splitlines() if '"request_repeated"' in line)
+
     def start_serving(self) -> None:
         """Start the service, on the same port as before."""
         self.live = self._serving.enter_context(serve(self.service, self.environment, workers=WORKERS, port=self._port))

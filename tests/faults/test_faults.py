@@ -56,7 +56,7 @@ def test_fault(stack: Stack, fault: str, seed: int, form: str, record_property: 
     record_property(*table_row("faults", row))
 
     assert verdict.lost == []
-    assert verdict.phantom == []
+    assert verdict.phantom == [], stack.repetitions
     assert ledger.problems == [], stack.errors
     assert leaked == []
     assert recovery is not None, f"no write was acknowledged within {RECOVERED_WITHIN} s of the end of the fault"

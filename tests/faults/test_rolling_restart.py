@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.faults.balanced import BalancedStack, documented, find_balancer, version_of
+from tests.faults.balanced import BalancedStack
 from tests.faults.clients import PACES, Clients
 from tests.faults.ledger import COUNTER, Outcome
 from tests.faults.stack import stack_of
 from tests.harness.rendering.combinations import combinations
 from tests.harness.rendering.template import Template
 from tests.harness.reporting.properties import table_row
+from tests.harness.running.balancers import balanced, documented, find_balancer, version_of
 from tests.harness.running.services import Environments
 
 pytestmark = pytest.mark.slow
@@ -47,9 +48,9 @@ def test_rolling_restart_fails_no_request(
         pytest.skip(f"{name} is missing, and could not be installed")
     before = stack.tables().balances[COUNTER]
     configuration = BALANCERS[name](documented(stack.service.folder, name))
-    with stack.behind(name, configuration, tmp_path_factory.mktemp(name)) as url:
+    with balanced(name, configuration, stack.ports, tmp_path_factory.mktemp(name)) as balancer:
         # Names that the other one has not used.
-        clients = Clients(url, seed=list(BALANCERS).index(name), pace=PACES["short"])
+        clients = Clients(balancer.url, seed=list(BALANCERS).index(name), pace=PACES["short"])
         stack.run(_restarted_under(clients, stack))
     verdict = clients.ledger.audit(stack.tables(), COUNTER, before)
     ledger = clients.ledger
