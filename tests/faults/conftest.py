@@ -77,7 +77,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             pytest.param(served_by, name, chance.getrandbits(32), id=f"{'_'.join(parts)}-{number} {name}")
             for number, name in enumerate(happening, 1)
         ]
-    metafunc.parametrize(("stack", "fault", "seed"), cases, indirect=["stack"], scope="session")
+    metafunc.parametrize(("stack", "fault", "seed"), cases, indirect=["stack"], scope="module")
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +86,8 @@ def form(pytestconfig: pytest.Config) -> str:
     return "long" if pytestconfig.option.faults_minutes else "short"
 
 
-@pytest.fixture(scope="session")
+# It works even while nobody asks it for anything, so it ends with its tests and not with the run.
+@pytest.fixture(scope="module")
 def stack(
     request: pytest.FixtureRequest,
     template: Template,
