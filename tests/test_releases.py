@@ -39,6 +39,15 @@ def test_services_are_updated_from_1_0_on() -> None:
     assert starting_points() == (later or [TAG])
 
 
+def test_no_service_begins_with_a_release_that_has_not_asked() -> None:
+    """Which of the keys a service has was asked after 1.0.0; until then they were numbers."""
+    first = releases()[0]
+    assert first.has_asked({"driver": "psycopg", "keys": "bigint"})
+    assert not first.has_asked({"driver": "psycopg", "keys": "uuidv7"})
+    assert first.tag in starting_points({"keys": "bigint"})
+    assert first.tag not in starting_points({"keys": "uuidv7"})
+
+
 def test_tags_that_a_clone_has_are_on_the_commits_of_their_releases() -> None:
     tagged = {tag: git(ROOT, "rev-list", "-1", tag).strip() for tag in git(ROOT, "tag", "--list", "v*").split()}
     assert tagged.items() <= {(release.tag, release.commit) for release in history()}

@@ -40,7 +40,7 @@ def test_untouched_service_of_any_release_becomes_what_a_new_one_is(
     combination: Combination, template: Template, tmp_path: Path
 ) -> None:
     expected = tree(template.render(combination.answers))
-    for tag in starting_points():
+    for tag in starting_points(combination.answers):
         service = begin_service(template, tmp_path / tag, combination.answers, tag)
         template.update(service)
         assert_updated(service, expected)
@@ -50,7 +50,7 @@ def test_untouched_service_of_any_release_becomes_what_a_new_one_is(
     assert git(service, "status", "--porcelain") == "", "a second update changed something"
 
     # From release to release it becomes what each of them makes. The newest of these was a beginning above.
-    first, *later = starting_points()
+    first, *later = starting_points(combination.answers)
     service = begin_service(template, tmp_path / "service", combination.answers, first)
     for tag in later:
         template.update(service, tag)
@@ -64,7 +64,7 @@ def test_releases_to_come_arrive_one_by_one_and_all_at_once(
     combination: Combination, template: Template, tmp_path: Path
 ) -> None:
     future = with_next_releases(template, tmp_path)
-    for first in (*starting_points(), *NEXT_TAGS[:-1]):
+    for first in (*starting_points(combination.answers), *NEXT_TAGS[:-1]):
         service = begin_service(future, tmp_path / first, combination.answers, first)
         future.update(service, NEXT_TAGS[-1])
         assert_updated(service, tree(future.render(combination.answers, NEXT_TAGS[-1])))
@@ -116,7 +116,8 @@ def test_switched_surroundings_lead_to_what_a_new_service_with_them_is(
 def _sample() -> list[tuple[str, Combination, Combination]]:
     chance = random.Random(9457)  # noqa: S311 - the same sample in every process and every run
     pairs = [(one, other) for one in combinations() for other in combinations() if one != other]
-    return [(chance.choice(starting_points()), *chance.choice(pairs)) for _ in range(SAMPLE)]
+    chosen = [chance.choice(pairs) for _ in range(SAMPLE)]
+    return [(chance.choice(starting_points(one.answers)), one, other) for one, other in chosen]
 
 
 @pytest.mark.parametrize(("tag", "one", "other"), _sample(), ids=str)
@@ -134,7 +135,7 @@ def test_options_can_be_switched_by_the_same_update(
 def test_no_file_of_a_release_has_another_name_today(combination: Combination, template: Template) -> None:
     """An update deletes a file under its old name, with what its owner has changed in it."""
     today = tree(template.render(combination.answers))
-    for tag in starting_points():
+    for tag in starting_points(combination.answers):
         gone = tree(template.render(combination.answers, tag)).keys() - today.keys()
         assert not gone, (
             f"renamed or removed since {tag}: {', '.join(sorted(gone))}. Leave a file that imports the new one"

@@ -14,7 +14,9 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 
-from tests.harness.rendering.questions import ROOT
+import yaml
+
+from tests.harness.rendering.questions import ROOT, Answers, questions
 from tests.harness.rendering.snapshot import TAG, git
 
 CHANGELOG = ROOT / "CHANGELOG.md"
@@ -38,6 +40,12 @@ class Release:
     @property
     def numbers(self) -> tuple[int, ...]:
         return tuple(map(int, self.version.split(".")))
+
+    def has_asked(self, answers: Answers) -> bool:
+        """Whether it could be given these answers: a question that came later has its first choice there."""
+        asked = yaml.safe_load(git(ROOT, "show", f"{self.commit}:copier.yml"))
+        later = {name: answer for name, answer in answers.items() if name not in asked}
+        return all(answer == questions()[name].choices[0] for name, answer in later.items())
 
     def __str__(self) -> str:
         return self.tag
@@ -75,9 +83,12 @@ def releases() -> list[Release]:
     return [release for release in history() if release.numbers >= FIRST_TO_UPDATE_FROM]
 
 
-def starting_points() -> list[str]:
-    """The tags of the releases that services are updated from; the working tree stands for 1.0 until that is there."""
-    return [release.tag for release in releases()] or [TAG]
+def starting_points(answers: Answers | None = None) -> list[str]:
+    """The tags of the releases that services, those with these answers, are updated from.
+
+    The working tree stands for the first of them until that is there.
+    """
+    return [each.tag for each in releases() if answers is None or each.has_asked(answers)] or [TAG]
 
 
 def own_version() -> str:
