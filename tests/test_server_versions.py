@@ -11,13 +11,15 @@ import pytest
 from tests.harness.rendering.questions import ROOT
 from tests.harness.rendering.template import Template
 from tests.harness.running.commands import last_lines
+from tests.harness.running.inside import only_server
 from tests.harness.running.linters import MissingToolError
 from tests.harness.running.live_service import installed
 from tests.harness.running.postgres_versions import NEWEST, OLDEST, RELEASES, postgres_of_version
 from tests.harness.running.servers import server_versions
 from tests.harness.running.services import Environments
 
-SUITES = ("test", "test-kit")
+SUITES = {"test": (), "test-kit": ("-p", only_server.__name__.rpartition(".")[2])}
+"""Both, and how they are run: of the kit's tests those that ask the server, for the others pass as they did before."""
 
 ASKS_NOBODY = "asks nobody for a password"
 """For which tests are skipped: below this version, a server cannot tell by their names whom to ask."""
@@ -40,9 +42,10 @@ def test_suites_of_the_default_service_pass(
             installed(template, environments, tmp_path / "service", {}) as service,
             postgres_of_version(version, cache.mkdir("postgres")) as url,
         ):
+            environment = {"TEST_DATABASE_URL": url, "PYTHONPATH": str(Path(only_server.__file__).parent)}
             outputs = [
-                service.uv_run("poe", suite, "-rs", env={"TEST_DATABASE_URL": url}, timeout=3600).output
-                for suite in SUITES
+                service.uv_run("poe", suite, *options, "-rs", env=environment, timeout=3600).output
+                for suite, options in SUITES.items()
             ]
     except MissingToolError as reason:
         pytest.skip(f"PostgreSQL {version}: {reason}")
