@@ -32,7 +32,7 @@ _INTRODUCTION = f"""\
 
 {origin("scaling")} Figures are medians of the rounds, the lowest and the highest in
 parentheses. All of it shares one machine, the load generator and the balancer included: where its cores are busy, more
-servers bring nothing. What each has to do for a request is what carries over.
+servers bring nothing. How many connections there are, and what the primary does for an answer, carries over.
 
 """
 
@@ -45,7 +45,7 @@ class Point:
         step: Of what there were so many.
         count: How many.
         measurement: What was served.
-        connections: At the primary, the most at the same time.
+        connections: At the primary, the most at work within a second.
         primary_us: Microseconds of processor time that the primary took for an answer.
     """
 
@@ -102,7 +102,7 @@ def _databases(scaling: Scaling) -> str:
         for count in DATABASES.values
         for points in [_of(scaling, DATABASES, count)]
     ]
-    return "\n".join(["\n## Replicas of the database\n", table(header, rows)])
+    return "\n".join(["\n## Replicas of the database\n", _SHARED, table(header, rows)])
 
 
 def _cells(points: list[Point], workload: str) -> tuple[str, str]:
@@ -123,3 +123,7 @@ def _of(scaling: Scaling, step: Step, count: int) -> list[Point]:
 
 
 _NOTHING = Spread(0, 0, 0)
+
+_SHARED = """\
+One service, whose pool at each server has ten connections: what finds those to the replica in use reads at the primary.
+"""
