@@ -36,8 +36,6 @@ def _can_happen(fault: Fault, service: Combination, *, short: bool) -> bool:
         or not (service.uses_postgres or fault.sqlite)
     ):
         return False
-    if fault.pair and short and service.pool == "null":
-        return False
     return not short or service.pool == "queue" or (service.uses_postgres and fault.pooled)
 
 

@@ -196,9 +196,9 @@ async def _replay_paused(stack: Stack, clients: Clients) -> None:
     pair = await _followed(stack)
     await asyncio.sleep(1)
     await asyncio.to_thread(_administer_standby, pair, "SELECT pg_wal_replay_pause()")
-    await _pairs_of(clients, 3 * PAIRS)
+    await _pairs_of(clients, 2 * PAIRS)
     await asyncio.to_thread(_administer_standby, pair, "SELECT pg_wal_replay_resume()")
-    await _pairs_of(clients, 3 * PAIRS)
+    await _pairs_of(clients, 2 * PAIRS)
 
 
 @fault("replica, restarted", pair=True)
@@ -210,9 +210,9 @@ async def _replica_restarted(stack: Stack, clients: Clients) -> None:
     )
     await asyncio.sleep(1)
     await asyncio.to_thread(pair.standby.stop, signal.SIGQUIT)
-    await _pairs_of(clients, 3 * PAIRS)
+    await _pairs_of(clients, 2 * PAIRS)
     await asyncio.to_thread(pair.standby.start)
-    await _pairs_of(clients, 3 * PAIRS)
+    await _pairs_of(clients, 2 * PAIRS)
 
 
 async def _pairs_of(clients: Clients, number: int) -> None:
@@ -286,7 +286,7 @@ async def _serialization(_stack: Stack, clients: Clients) -> None:
     await asyncio.gather(*(increment() for _ in range(8)))
 
 
-@fault("commits refused", pools=frozenset({"queue", "pgbouncer"}))
+@fault("commits refused", pools=frozenset({"queue", "pgbouncer"}), pooled=False)
 async def _commits_refused(stack: Stack, clients: Clients) -> None:
     """Three of ten, as distributed servers do by habit; then also at one that would run everything at SERIALIZABLE."""
     database = "ALTER DATABASE service"
