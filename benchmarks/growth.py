@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks.arena import Arena, filled_database, open_arena
 from benchmarks.contenders import Contender
@@ -19,6 +17,7 @@ from benchmarks.machine import describe
 from benchmarks.more_routes import add_routes
 from benchmarks.progress import Progress
 from benchmarks.results import Measurement, results_folder, write_results
+from benchmarks.runs import begun, rounds_of
 from benchmarks.series import SERIES, WORKLOADS, Growth, Point, plot_series, report_of
 from benchmarks.serving import Served, serve
 from benchmarks.workloads import TITLES, Timing, measure
@@ -44,11 +43,9 @@ def measure_growth(options: argparse.Namespace) -> None:
     """Measure each series that the command line asks for; write a table and a plot for each."""
     install_wrk()
     results = results_folder(quick=options.quick)
-    rounds, timing = (2, Timing(1)) if options.quick else (options.rounds, Timing(options.seconds))
+    rounds, timing = rounds_of(options)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="template-benchmarks-")))
-        template = Template(folder)
-        service = service_in(folder / "example")
+        folder, template, service = stack.enter_context(begun())
         contenders = [generated(template)[0], reference(service)]
         measured = sum(len(SERIES[name]) * (1 if name == "routes" else len(contenders)) for name in options.series)
         progress = Progress(rounds * measured * len(WORKLOADS))

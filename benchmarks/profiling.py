@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,16 +14,16 @@ from pathlib import Path
 import psutil
 
 from benchmarks.arena import Arena, open_arena
-from benchmarks.generated import generated, service_in
+from benchmarks.generated import generated
 from benchmarks.handwritten import reference
 from benchmarks.load import install_wrk
 from benchmarks.machine import describe
 from benchmarks.markdown import listed, origin, table
 from benchmarks.progress import Progress
 from benchmarks.results import results_folder, write_results
+from benchmarks.runs import begun
 from benchmarks.serving import Served, serve
 from benchmarks.workloads import TITLES, Timing, measure
-from tests.harness.rendering.template import Template
 from tests.harness.running.commands import run
 
 WORKLOADS = ("get", "list", "post", "patch")
@@ -56,8 +55,7 @@ def measure_profile(options: argparse.Namespace) -> None:
     results = results_folder(quick=options.quick)
     seconds = 2 if options.quick else 5 * options.seconds
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="template-benchmarks-")))
-        template, service = Template(folder), service_in(folder / "example")
+        folder, template, service = stack.enter_context(begun())
         contenders = [generated(template)[0], reference(service)]
         progress = Progress(2 * len(contenders) * len(WORKLOADS))
         arena = stack.enter_context(open_arena(folder, template, service, contenders, progress))

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -18,11 +18,12 @@ import psycopg
 
 from benchmarks.arena import Arena, open_arena
 from benchmarks.contenders import Contender, Start
-from benchmarks.generated import Way, generated, service_in, start_of
+from benchmarks.generated import Way, generated, start_of
 from benchmarks.load import install_wrk
 from benchmarks.machine import describe
 from benchmarks.progress import Progress
 from benchmarks.results import results_folder, write_results
+from benchmarks.runs import begun, rounds_of
 from benchmarks.scaling_report import DATABASES, SERVICES, Point, Scaling, Step, report_of
 from benchmarks.serving import Served, serve
 from benchmarks.workloads import TITLES, Timing, measure
@@ -61,7 +62,7 @@ class _Run:
 
 @dataclass
 class _AtServer:
-    """What the primary has to do within a block.
+    """What the primary has to do for a time.
 
     Attributes:
         connections: To the database of the short requests, the most at work within a second.
@@ -69,35 +70,27 @@ class _AtServer:
         seconds: How long that was.
     """
 
-    url: str
     connections: int = 0
     processor_seconds: float = 0
     seconds: float = 0
-    _stack: ExitStack = field(default_factory=ExitStack)
-
-    def __enter__(self) -> _AtServer:
-        self._stack.enter_context(self._counted())
-        self.processor_seconds, self.seconds = -postgres_cpu(), -time.perf_counter()
-        return self
-
-    def __exit__(self, *_failure: object) -> None:
-        self.seconds += time.perf_counter()
-        self.processor_seconds += postgres_cpu()
-        self._stack.close()
 
     @contextmanager
-    def _counted(self) -> Iterator[None]:
+    def watched(self, url: str) -> Iterator[None]:
+        """Note what it has to do within the block."""
         ended = threading.Event()
-        thread = threading.Thread(target=self._count, args=[ended])
+        thread = threading.Thread(target=self._count, args=[url, ended])
         thread.start()
+        processor_seconds, began = postgres_cpu(), time.perf_counter()
         try:
             yield
         finally:
+            self.seconds = time.perf_counter() - began
+            self.processor_seconds = postgres_cpu() - processor_seconds
             ended.set()
             thread.join()
 
-    def _count(self, ended: threading.Event) -> None:
-        with psycopg.connect(self.url, autocommit=True) as connection:
+    def _count(self, url: str, ended: threading.Event) -> None:
+        with psycopg.connect(url, autocommit=True) as connection:
             while not ended.wait(_LOOK_EVERY):
                 row = connection.execute(_AT_WORK).fetchone()
                 self.connections = max(self.connections, row[0] if row else 0)
@@ -107,11 +100,9 @@ def measure_scaling(options: argparse.Namespace) -> None:
     """Measure replicas of the service and of the database in turns; write the tables."""
     install_wrk()
     results = results_folder(quick=options.quick)
-    rounds, timing = (2, Timing(1)) if options.quick else (options.rounds, Timing(options.seconds))
+    rounds, timing = rounds_of(options)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="template-benchmarks-")))
-        template = Template(folder)
-        service = service_in(folder / "example")
+        folder, template, service = stack.enter_context(begun())
         contenders = _contenders(template)
         progress = Progress(
             rounds * (len(contenders) * len(SERVICES.values) * len(SERVICES.workloads))
@@ -146,9 +137,9 @@ def _measure_services(run: _Run, contenders: Sequence[Contender]) -> None:
 
 def _measure_databases(run: _Run, contender: Contender, standbys: Sequence[str]) -> None:
     for count in _in_turn(DATABASES.values, run.turn):
-        name = urlsplit(run.arena.database_url).path
-        user = urlsplit(run.arena.database_url).username
-        read = {"DATABASE_READ_URL": f"postgresql://{user}@{','.join(standbys[:count])}{name}"} if count else {}
+        url = urlsplit(run.arena.database_url)
+        hosts = ",".join(standbys[:count])
+        read = {"DATABASE_READ_URL": f"postgresql://{url.username}@{hosts}{url.path}"} if hosts else {}
         with _replicas(run, contender, start_of(run.service, Way("", read)), 1) as served:
             _wait_until_caught_up(run.arena.database_url)
             for workload in DATABASES.workloads:
@@ -157,9 +148,15 @@ def _measure_databases(run: _Run, contender: Contender, standbys: Sequence[str])
 
 def _note(run: _Run, step: Step, count: int, workload: str, served: Served) -> None:
     """Measure one load, and add what comes out."""
-    at_server = _AtServer(run.arena.database_url)
+    at_server = _AtServer()
     measurement = measure(
-        run.turn, workload, served, run.arena, connections=CONNECTIONS, timing=run.timing, meanwhile=at_server
+        run.turn,
+        workload,
+        served,
+        run.arena,
+        connections=CONNECTIONS,
+        timing=run.timing,
+        meanwhile=at_server.watched(run.arena.database_url),
     )
     answers = measurement.per_second * at_server.seconds
     primary_us = at_server.processor_seconds / answers * 1e6 if answers else 0

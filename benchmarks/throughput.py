@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from benchmarks.arena import Arena, open_arena
 from benchmarks.checks import Example, check_all
 from benchmarks.contenders import WORKLOADS, Contender
-from benchmarks.generated import generated, service_in, start_of
+from benchmarks.generated import generated, start_of
 from benchmarks.handwritten import REFERENCE, handwritten
 from benchmarks.load import install_wrk
 from benchmarks.machine import describe
@@ -23,7 +22,8 @@ from benchmarks.progress import Progress
 from benchmarks.report import report_of
 from benchmarks.results import Results, results_folder, write_results
 from benchmarks.rounds import Plan, play
-from benchmarks.workloads import EXPORT, Timing
+from benchmarks.runs import begun, rounds_of
+from benchmarks.workloads import EXPORT
 from tests.harness.rendering.template import Template
 from tests.harness.running.servers import install_pgbouncer
 from tests.harness.running.services import Service
@@ -41,9 +41,7 @@ def all_contenders(template: Template, service: Service) -> list[Contender]:
 def measure_throughput(options: argparse.Namespace) -> None:
     """Play the rounds that the command line asks for; write tables, a plot, and every measurement."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="template-benchmarks-")))
-        template = Template(folder)
-        service = service_in(folder / "example")
+        folder, template, service = stack.enter_context(begun())
         install_wrk()
         plan = _plan(options, _playable(_chosen(all_contenders(template, service), options.only)))
         progress = Progress(plan.steps())
@@ -73,12 +71,13 @@ def _write(folder: Path, results: Results) -> None:
 
 
 def _plan(options: argparse.Namespace, contenders: Sequence[Contender]) -> Plan:
+    rounds, timing = rounds_of(options)
     return Plan(
         contenders=contenders,
         workloads=[name for name in WORKLOADS if name in options.workloads],
         connections=sorted(options.connections),
-        rounds=2 if options.quick else options.rounds,
-        timing=Timing(seconds=1 if options.quick else options.seconds),
+        rounds=rounds,
+        timing=timing,
         workers=options.workers,
     )
 

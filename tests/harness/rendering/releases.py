@@ -43,12 +43,17 @@ class Release:
 
     def has_asked(self, answers: Answers) -> bool:
         """Whether it could be given these answers: a question that came later has its first choice there."""
-        asked = yaml.safe_load(git(ROOT, "show", f"{self.commit}:copier.yml"))
-        later = {name: answer for name, answer in answers.items() if name not in asked}
+        later = {name: answer for name, answer in answers.items() if name not in _asked(self.commit)}
         return all(answer == questions()[name].choices[0] for name, answer in later.items())
 
     def __str__(self) -> str:
         return self.tag
+
+
+@cache
+def _asked(commit: str) -> frozenset[str]:
+    """The names of the questions, and of Copier's own settings, in a commit."""
+    return frozenset(yaml.safe_load(git(ROOT, "show", f"{commit}:copier.yml")))
 
 
 @cache
