@@ -150,6 +150,27 @@ def test_dev_starts_its_server_again_at_the_same_url(service: Service) -> None:
         assert url(dev) == first
 
 
+def test_dev_makes_its_replica_anew_and_tells_others_of_it(service: Service) -> None:
+    def in_use() -> bool:
+        return bool(call(f"{base}/health/ready")[1] == {"status": "ready"})
+
+    with developing(service, "--replica", DATABASE_READ_COOKIE="false") as (dev, base):
+        dev.wait_for("reads at the replica", in_use)
+        url = dev.output.partition("DATABASE_READ_URL=")[2].partition("\n")[0]
+        named = (service.folder / ".data/dev.env").read_text(encoding="utf-8")
+        assert (f"DATABASE_READ_URL={url}\n" in named, "COOKIE" in dev.output + named) == (True, False)
+        said = service.uv_run("poe", "--quiet", "doctor").output
+        assert "Reads may go to 127.0.0.1:" in said
+        port = f"port={url.partition('127.0.0.1:')[2].partition('/')[0]}"
+        (standby,) = (each for each in dev.descendants() if each.name() == "postgres" and port in each.cmdline())
+        standby.kill()
+        dev.wait_for("what happened", lambda: "The replica was ended by SIGKILL, and is made anew." in dev.output)
+        dev.wait_for("reads at the new one", in_use)
+        processes = dev.descendants()
+        dev.signal(signal.SIGTERM)
+        assert still_alive(processes, GONE_WITHIN) == [], dev.output
+
+
 def test_dev_waits_for_what_is_left_of_a_server_that_was_killed(service: Service) -> None:
     """Its process id is in use until its parent asks for it, which takes a moment when the parent was killed, too."""
     data = service.folder / ".data" / "postgres"

@@ -30,11 +30,11 @@ def answers(url: str) -> bool:
 
 
 @contextmanager
-def developing(service: Service, **variables: str) -> Iterator[tuple[Running, str]]:
+def developing(service: Service, *options: str, **variables: str) -> Iterator[tuple[Running, str]]:
     """Serve a service by ``poe dev`` for a while; give the command, and the address of the service once it is ready."""
     port = free_port()
     env = {**service.uv_variables, "PORT": str(port), **variables}
-    with running("uv", "run", "poe", "dev", cwd=service.folder, env=env) as dev:
+    with running("uv", "run", "poe", "dev", *options, cwd=service.folder, env=env) as dev:
         base = f"http://127.0.0.1:{port}"
         dev.wait_for("/health/ready answers 200", lambda: answers(f"{base}/health/ready"))
         yield dev, base
