@@ -63,7 +63,7 @@ def test_rolling_restart_fails_no_request(
     }
     record_property(*table_row("rolling restarts", row))
     assert ledger.statuses.total() > 100
-    assert ledger.outcomes[Outcome.UNKNOWN] == 0, ledger.statuses
+    assert ledger.outcomes[Outcome.UNKNOWN] == 0, (ledger.statuses, balancer.output)
     assert {status for status in ledger.statuses if not status.startswith(("2", "4"))} == set()
     assert ledger.problems == []
     assert (verdict.lost, verdict.phantom) == ([], [])
