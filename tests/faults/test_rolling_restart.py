@@ -52,6 +52,7 @@ def test_rolling_restart_fails_no_request(
         # Names that the other one has not used.
         clients = Clients(balancer.url, seed=list(BALANCERS).index(name), pace=PACES["short"])
         stack.run(_restarted_under(clients, stack))
+        said = balancer.output
     verdict = clients.ledger.audit(stack.tables(), COUNTER, before)
     ledger = clients.ledger
     row = {
@@ -63,7 +64,7 @@ def test_rolling_restart_fails_no_request(
     }
     record_property(*table_row("rolling restarts", row))
     assert ledger.statuses.total() > 100
-    assert ledger.outcomes[Outcome.UNKNOWN] == 0, (ledger.statuses, balancer.output)
+    assert ledger.outcomes[Outcome.UNKNOWN] == 0, (ledger.statuses, said)
     assert {status for status in ledger.statuses if not status.startswith(("2", "4"))} == set()
     assert ledger.problems == []
     assert (verdict.lost, verdict.phantom) == ([], [])
