@@ -35,7 +35,8 @@ async def test_service_that_drains_serves_and_says_so(make_settings: MakeSetting
             body = assert_problem(await service.client.get("/health/ready"), 503, kind="not-ready")
             assert body["detail"] == "The service is about to end."
             assert ended == []
-            await eventually(lambda: ended == [signal.SIGTERM])
+            await asyncio.sleep(0.7)
+            assert ended == [signal.SIGTERM]
     assert [line["event"] for line in log_lines(output)] == ["draining"]
 
 

@@ -66,22 +66,24 @@ class Draining:
         The system accepts connections before the server does. uvicorn would cut off those that wait for it, and those
         whose request is still on its way: a balancer that does not ask for readiness sends until the port is closed.
         """
-        loop = asyncio.get_running_loop()
         server = getattr(stop, "__self__", None)
-        if isinstance(server, Server) and server.started:
-            config = server.config
-            # uvicorn makes them like this, and its types do not know it either.
-            protocol = partial(  # type: ignore[call-arg]
-                config.http_protocol_class,
-                config=config,
-                server_state=server.server_state,
-                app_state=server.lifespan.state,
-            )
-            for each in server.servers:
-                for waiting in chain.from_iterable(map(_waiting, each.sockets)):
-                    arrival = loop.connect_accepted_socket(protocol, waiting, ssl=config.ssl)
-                    self._arrivals.append(loop.create_task(arrival))
-                each.close()
+        if not isinstance(server, Server) or not server.started:
+            stop(signal.SIGTERM, None)
+            return
+        loop = asyncio.get_running_loop()
+        config = server.config
+        # uvicorn makes them like this, and its types do not know it either.
+        protocol = partial(  # type: ignore[call-arg]
+            config.http_protocol_class,
+            config=config,
+            server_state=server.server_state,
+            app_state=server.lifespan.state,
+        )
+        for each in server.servers:
+            for waiting in chain.from_iterable(map(_waiting, each.sockets)):
+                arrival = loop.connect_accepted_socket(protocol, waiting, ssl=config.ssl)
+                self._arrivals.append(loop.create_task(arrival))
+            each.close()
         loop.call_later(_LAST_REQUESTS, stop, signal.SIGTERM, None)
 
 
