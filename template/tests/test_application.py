@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from app.settings import CurrentSettings
 from kit_tests.support.application import Running, running
 from kit_tests.support.output import captured_output
+from kit_tests.support.settings import values_for
 from tests.values import VALUES
 
 
@@ -21,8 +22,7 @@ async def test_servers_load_it_with_the_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str
 ) -> None:
     monkeypatch.chdir(tmp_path)  # where there is no `.env`
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    for name, value in VALUES.items():
+    for name, value in values_for(database_url, **VALUES).items():
         monkeypatch.setenv(name.upper(), value if isinstance(value, str) else json.dumps(value))
     with captured_output():
         async with running(run_module("app.asgi")["app"]) as service:

@@ -36,6 +36,7 @@ CLASSES = Classes(
     },
     paired={
         "keys": "the example and what `poe new` writes have other types, in a few files; the kit takes both at once",
+        "auth": "a folder of the kit, its tests, and a line at each endpoint that writes depend on it",
     },
     surrounds={
         "ci": "only the files of the CI and the pages that name them depend on it",

@@ -1,0 +1,1 @@
+"""Who calls: the tokens of an OpenID Connect issuer, and what their bearers may do."""
