@@ -10,7 +10,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,8 +46,9 @@ _PAGE: Final = """\
 class Issuer:
     """Signs tokens, and says by which keys. Keys can be replaced while it serves."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, scopes: Callable[[], Sequence[str]] = tuple) -> None:
         self.url = url
+        self._scopes = scopes
         self._keys: list[ECKey] = []
         self._codes: dict[str, Mapping[str, str]] = {}
         self.rotate()
@@ -87,7 +88,7 @@ class Issuer:
             "id_token_signing_alg_values_supported": ["ES256"],
             "grant_types_supported": ["authorization_code", "client_credentials"],
             "code_challenge_methods_supported": ["S256"],
-            "scopes_supported": ["openid"],
+            "scopes_supported": ["openid", *self._scopes()],
         }
 
     def keys(self) -> Mapping[str, object]:
@@ -190,13 +191,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_issuer(port: int = 0) -> Iterator[Issuer]:
-    """Serve an issuer on this machine for the time of the block; by default on a port that is free."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), _Handler, bind_and_activate=False)
+def running_issuer(scopes: Callable[[], Sequence[str]] = tuple) -> Iterator[Issuer]:
+    """Serve an issuer on a free port of this machine for the time of the block; it offers these scopes."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
-    server.server_bind()
-    server.server_activate()
-    issuer = Issuer(f"http://127.0.0.1:{server.server_port}")
+    issuer = Issuer(f"http://127.0.0.1:{server.server_port}", scopes)
     server.RequestHandlerClass = type("Handler", (_Handler,), {"issuer": issuer})
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()

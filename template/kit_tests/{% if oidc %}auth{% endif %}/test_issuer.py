@@ -247,5 +247,3 @@ async def test_short_keys_are_not_taken() -> None:
         short = RSAKey.generate_key(1024)
     given = KeySet([short, RSAKey.generate_key(2048), ECKey.generate_key("P-256")]).as_dict(private=False)
     assert len(issuer_module._usable(given["keys"])) == 2
-
-

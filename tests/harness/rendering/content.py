@@ -40,6 +40,9 @@ _TRACES: dict[str, dict[str, str]] = {
         "null": r"DATABASE_MAX_CONNECTIONS",
         "pgbouncer": r"pgbouncer",
     },
+    "auth": {
+        "oidc": r"oidc|joserfc|kit[./]auth|devtools[./]issuer|poe token|may_write|signed_in|required_scopes",
+    },
     "keys": {
         "uuidv7": r"app\.keys|tests\.keys|\bkeys\.py|uuid7|uuid.utils",
     },
@@ -70,11 +73,12 @@ _PARTS_OF_THE_KIT: dict[str, tuple[str, ...]] = {
     "logs": ("about", "output"),
     "database": ("about",),
     "http": ("about", "database", "logs", "output", "workers"),
+    "auth": ("http",),
     "idempotency": ("about", "database", "http"),
-    "settings": ("database", "http", "logs"),
+    "settings": ("auth", "database", "http", "logs"),
     "migrations": ("database", "logs", "settings"),
     "routing": ("http", "idempotency"),
-    "application": ("about", "database", "garbage", "http", "idempotency", "logs", "settings", "workers"),
+    "application": ("about", "auth", "database", "garbage", "http", "idempotency", "logs", "settings", "workers"),
 }
 """Each folder and module of ``src/app/kit``, and which of the others it may import."""
 

@@ -1,7 +1,7 @@
 """The kit without its owner's files: what the template maintains, and nothing else.
 
-What the answers about data access, keys and the example change is the owner's. Without that, the combinations of a
-driver and a pool are byte for byte the same, so one of them tests the kit for the others.
+What the answers about data access, keys and the example change is the owner's. Without that, combinations with the same
+other answers are byte for byte the same, so one of them tests the kit for the others.
 """
 
 from __future__ import annotations

@@ -6,6 +6,9 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
+ENV_FILE: Final = ".data/issuer.env"
+"""What `poe dev` tells about the issuer that it has started, while it runs."""
+
 ALGORITHMS: Final = (
     *("RS256", "RS384", "RS512"),
     *("PS256", "PS384", "PS512"),
