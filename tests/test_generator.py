@@ -23,18 +23,20 @@ from tests.harness.updating.next_releases import NEXT_TAGS, with_next_releases
 from tests.harness.updating.updates import begin, begin_service, signs_of_a_conflict, tree
 
 
-def _with_uuids(driver: str, pool: str, data_access: str, *, example: bool) -> Combination:
+def _with_uuids(driver: str, pool: str, data_access: str, auth: str, *, example: bool) -> Combination:
     answers: Answers = {"driver": driver, "pool": pool, "data_access": data_access, "example": example}
-    return Combination.of(answers | {"keys": "uuidv7"})
+    return Combination.of(answers | {"keys": "uuidv7", "auth": auth})
 
 
 SERVICES = [
     Combination("asyncpg", "queue", "repository", example=True),
-    _with_uuids("psycopg", "pgbouncer", "direct", example=False),
+    _with_uuids("psycopg", "pgbouncer", "direct", "oidc", example=False),
     Combination("aiosqlite", "null", "direct", example=True),
-    _with_uuids("aiosqlite", "queue", "repository", example=False),
+    _with_uuids("aiosqlite", "queue", "repository", "oidc-and-keys", example=False),
 ]
-"""Each driver, style and database, and with either database and style both kinds of keys. None knows the pool."""
+"""Each driver, style, database and `auth`; with either style and database both kinds of keys. None knows the pool."""
+
+NAMES_AN_ISSUER = {"OIDC_ISSUER": "https://issuer.test", "OIDC_AUDIENCE": "tests"}
 
 OF_EVERY_TYPE = (
     *(
@@ -258,7 +260,7 @@ def test_resource_of_every_type_is_as_good_as_the_rest(owned: Owned, environment
     service.uv_run("pytest", "--cov", "--cov-report=term-missing")
     plans.unlink()
     with scratch_database() if on_postgres else nullcontext("sqlite+aiosqlite:///./seeded.db") as url:
-        database = {"DATABASE_URL": url}
+        database = {"DATABASE_URL": url, **(NAMES_AN_ISSUER if service.answers["auth"] != "none" else {})}
         service.uv_run("poe", "migrate", env=database)
         service.uv_run("poe", "seed", "--rows", "30", env=database)
         served = service.uv_run("python", "-c", SERVES_WHAT_WAS_SEEDED, env=database).output

@@ -18,7 +18,11 @@ from tests.harness.running.interpreters import OWN_VERSION
 from tests.harness.running.servers import server_url
 from tests.harness.running.services import Environments, Service
 
-SERVICES: dict[str, Answers] = {"postgres": {}, "sqlite": {"driver": "aiosqlite", "data_access": "direct"}}
+SERVICES: dict[str, Answers] = {
+    "postgres": {},
+    "sqlite": {"driver": "aiosqlite", "data_access": "direct"},
+    "auth": {"auth": "oidc-and-keys"},
+}
 
 LIBRARIES = {
     *("Annotated", "Literal", "NamedTuple", "TypedDict", "asynccontextmanager", "partial", "pytest", "sha256"),

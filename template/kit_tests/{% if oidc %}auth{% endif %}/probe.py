@@ -57,9 +57,8 @@ def bearer(token: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def probing(make_settings: MakeSettings, **overrides: object) -> AsyncIterator[Running]:
-    """Run an application with these endpoints; its client says nothing about who it is."""
+    """Run an application with these endpoints."""
     async with running(application(make_settings(**overrides), router)) as service:
-        del service.client.headers["Authorization"]
         yield service
 
 

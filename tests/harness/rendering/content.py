@@ -41,7 +41,8 @@ _TRACES: dict[str, dict[str, str]] = {
         "pgbouncer": r"pgbouncer",
     },
     "auth": {
-        "oidc": r"oidc|joserfc|kit[./]auth|devtools[./]issuer|poe token|may_write|signed_in|required_scopes",
+        "oidc": r"oidc|joserfc|kit[./]auth|devtools[./]issuer|poe token|signed_in|required_scopes",
+        "oidc-and-keys": r"api_keys|ApiKey|API keys?\b|poe keys|manage_keys",
     },
     "keys": {
         "uuidv7": r"app\.keys|tests\.keys|\bkeys\.py|uuid7|uuid.utils",
@@ -73,11 +74,12 @@ _PARTS_OF_THE_KIT: dict[str, tuple[str, ...]] = {
     "logs": ("about", "output"),
     "database": ("about",),
     "http": ("about", "database", "logs", "output", "workers"),
-    "auth": ("http",),
+    "auth": ("about", "database", "http"),
     "idempotency": ("about", "database", "http"),
     "settings": ("auth", "database", "http", "logs"),
     "migrations": ("database", "logs", "settings"),
     "routing": ("http", "idempotency"),
+    "manage_keys": ("auth", "database", "settings"),
     "application": ("about", "auth", "database", "garbage", "http", "idempotency", "logs", "settings", "workers"),
 }
 """Each folder and module of ``src/app/kit``, and which of the others it may import."""
@@ -136,6 +138,9 @@ def problems_of_combination(folder: Path, combination: Combination) -> Iterator[
     if combination.pool == "pgbouncer":
         # It has a client-side pool too, with the same settings.
         patterns.remove(_TRACES["pool"]["queue"])
+    if combination.answers["auth"] == "oidc-and-keys":
+        # It takes tokens, too.
+        patterns.remove(_TRACES["auth"]["oidc"])
     if not combination.uses_postgres:
         patterns.append(_POSTGRES_ONLY)
     if not combination.example:

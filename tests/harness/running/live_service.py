@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from tests.harness.rendering.questions import Answers, questions
+from tests.harness.rendering.questions import Answers, Choice, questions
 from tests.harness.rendering.template import Template
 from tests.harness.running.interpreters import OWN_VERSION
 from tests.harness.running.processes import Running, free_port, running, still_alive
@@ -135,10 +135,11 @@ def installed(template: Template, environments: Environments, folder: Path, answ
 
 @contextmanager
 def installed_with_database(
-    template: Template, environments: Environments, folder: Path, driver: str
+    template: Template, environments: Environments, folder: Path, driver: str, **others: Choice
 ) -> Iterator[tuple[Service, str]]:
     """Install a service for a driver, and give it an empty database, of which the URL is the second thing returned."""
-    with installed(template, environments, folder, {"driver": driver}) as service, ExitStack() as stack:
+    answers: Answers = {"driver": driver, **others}
+    with installed(template, environments, folder, answers) as service, ExitStack() as stack:
         sqlite = f"sqlite:///{folder}/service.db"
         yield service, sqlite if driver == "aiosqlite" else stack.enter_context(scratch_database())
 

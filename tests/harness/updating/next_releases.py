@@ -59,7 +59,7 @@ _CHANGES: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
     **dict.fromkeys(
         (
             *("src/app/kit/logs.py", "src/app/kit/database/sessions.py.jinja", "src/app/kit/http/problems.py"),
-            *("kit_tests/test_logs.py", "kit_tests/support/problems.py", "tests/conftest.py", "conftest.py"),
+            *("kit_tests/test_logs.py", "kit_tests/support/problems.py", "conftest.py", "tests/conftest.py.jinja"),
             *("src/app/{% if example %}heroes{% endif %}/queries.py.jinja", "devtools/supervisor.py"),
         ),
         ((r"\Z", "\n# The next release.\n"), (r"^# The next release\.$", "# The release after the next.")),

@@ -10,7 +10,8 @@ the first of them is computed, so none waits for the issuer while a session is o
 from typing import Annotated, Final
 
 from fastapi import Request, Security, params
-from fastapi.openapi.models import OpenIdConnect
+from fastapi.openapi.models import HTTPBearer, OpenIdConnect
+from fastapi.openapi.models import SecurityBase as SecurityScheme
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
@@ -21,28 +22,31 @@ from app.kit.auth.tokens import User
 from app.kit.http.openapi import responds_with
 
 SCHEME: Final = "oidc"
-"""What the description of the API calls the security scheme."""
+"""What the description of the API calls the security scheme of the issuer."""
 
 
-class _BearerToken(SecurityBase):
-    """The security scheme in the description; where the issuer is, the application adds."""
+class _Scheme(SecurityBase):
+    """A security scheme in the description. It checks nothing: `current_user` does."""
 
-    def __init__(self) -> None:
-        self.model = OpenIdConnect(
-            openIdConnectUrl="", description="A token of the issuer, as `Authorization: Bearer`."
-        )
-        self.scheme_name = SCHEME
+    def __init__(self, name: str, model: SecurityScheme) -> None:
+        self.scheme_name = name
+        self.model = model
 
     async def __call__(self) -> None:
-        """Check nothing: `current_user` does."""
+        """Let everybody pass."""
 
 
-_BEARER: Final = _BearerToken()
+# Where the issuer is, the application adds.
+_LOGIN: Final = _Scheme(SCHEME, OpenIdConnect(openIdConnectUrl="", description="Log in at the issuer."))
+_BEARER: Final = _Scheme("bearer", HTTPBearer(description="Paste a token of the issuer."))
 
 
 @responds_with(403)
 async def current_user(
-    connection: HTTPConnection, required: SecurityScopes, _: Annotated[None, Security(_BEARER)]
+    connection: HTTPConnection,
+    required: SecurityScopes,
+    _login: Annotated[None, Security(_LOGIN)],
+    _bearer: Annotated[None, Security(_BEARER)],
 ) -> User:
     """Return who calls. Raises 401 if they are not known, and 403 if they may not do this.
 

@@ -5,21 +5,27 @@ a second connection, or hold the one that is open while it waits for the issuer.
 to be known is for the endpoint to say, by `CurrentUser`.
 """
 
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.kit.auth.errors import InvalidTokenError
-from app.kit.auth.tokens import TokenVerifier, User
-from app.kit.http.problems import ProblemError
+from app.kit.auth.tokens import User
 
 STATE: Final = "authentication"
-"""What the lifespan's state calls the verifier of tokens."""
+"""What the lifespan's state calls the verifier."""
 
 _CALLER: Final = "app.caller"
 
 _HEADER: Final = b"authorization"
+
+
+class Verifier(Protocol):
+    """Tells who calls, by what stands behind `Authorization: Bearer`."""
+
+    async def verify(self, credentials: str, /) -> User:
+        """Return who calls; raises what the request is to be refused with."""
 
 
 class Authentication:
@@ -37,21 +43,22 @@ class Authentication:
 
 def caller_of(scope: Scope) -> User | None:
     """Return who sends a request, None if it does not say. Raises what its credentials are refused with."""
-    caller: User | ProblemError | None = scope.get(_CALLER)
-    if isinstance(caller, ProblemError):
+    caller: User | Exception | None = scope.get(_CALLER)
+    if isinstance(caller, Exception):
         raise caller
     return caller
 
 
-async def _caller(scope: Scope) -> User | ProblemError | None:
-    verifier: TokenVerifier = scope["state"][STATE]
+async def _caller(scope: Scope) -> User | Exception | None:
+    verifier: Verifier = scope["state"][STATE]
     sent = Headers(scope=scope).getlist("Authorization")
     if len(sent) > 1:
         return InvalidTokenError("A request has one `Authorization`, and this one has several.")
-    scheme, _, token = sent[0].partition(" ")
+    scheme, _, credentials = sent[0].partition(" ")
     if scheme.lower() != "bearer":
         return None
     try:
-        return await verifier.verify(token.strip())
-    except ProblemError as error:
+        return await verifier.verify(credentials.strip())
+    except Exception as error:
+        # The endpoint that asks who calls raises it.
         return error

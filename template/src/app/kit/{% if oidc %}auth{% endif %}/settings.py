@@ -101,6 +101,9 @@ class AuthSettings(BaseSettings):
     oidc_keep: float = Field(default=86_400, ge=1, le=31_536_000, allow_inf_nan=False)
     """How old keys may be that are used while the issuer cannot be asked, in seconds."""
 
+    metrics_scope: str = ""
+    """What `/metrics` takes a token for; without it everybody may read them who reaches the service."""
+
     oidc_docs_client: str = ""
     """The client as which `/docs` logs in: one without a secret that may use the authorization code with PKCE."""
 
