@@ -15,8 +15,17 @@ from tests.harness.running.services import Environments, Service
 ONE_PER_DRIVER = [
     Combination("asyncpg", "queue", "repository", example=True),
     Combination("psycopg", "pgbouncer", "direct", example=True),
-    Combination("aiosqlite", "null", "repository", example=True),
+    Combination.of(
+        {
+            "driver": "aiosqlite",
+            "pool": "null",
+            "data_access": "repository",
+            "example": True,
+            "auth": "oidc-and-keys",
+        }
+    ),
 ]
+"""With all that any of them depends on."""
 
 
 @pytest.mark.slow

@@ -59,7 +59,7 @@ class IssuerKeys:
         self._learned_at: float | None = None
         self._begun_at = float("-inf")
         self._pause = SPACING_SECONDS
-        self._failed = False
+        self._failure: str | None = None
         self._asking: asyncio.Task[bool] | None = None
 
     async def find(self, key_id: str | None, algorithm: str) -> Sequence[Key]:
@@ -75,13 +75,18 @@ class IssuerKeys:
         came_at = monotonic()
         while self._begun_at < came_at:
             # A question that fails is not repeated by those who wait: they would wait for each of them.
-            if self._pausing() and self._failed:
+            if self._pausing() and self._failure:
                 raise IssuerUnavailableError
             if not await asyncio.shield(self._ask()):
                 raise IssuerUnavailableError
             if found := self._known(key_id, algorithm):
                 return found
         raise InvalidTokenError("The token is signed by a key that its issuer does not have.")
+
+    async def ask(self) -> str | None:
+        """Ask the issuer, and return why it could not be asked, or None if it has told its keys."""
+        await asyncio.shield(self._ask())
+        return self._failure
 
     def warm(self) -> None:
         """Begin to ask, so that the first request finds the keys."""
@@ -122,13 +127,13 @@ class IssuerKeys:
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, _UselessAnswerError) as error:
             reason = str(error) or type(error).__name__
             self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
-            if not self._failed:
+            if not self._failure:
                 log.warning("issuer_unavailable", issuer=self._issuer, reason=reason)
-            self._failed = True
+            self._failure = reason
             return False
-        if self._failed:
+        if self._failure:
             log.info("issuer_available_again", issuer=self._issuer)
-        self._failed = False
+        self._failure = None
         self._pause = SPACING_SECONDS
         self._keys, self._learned_at = keys, self._begun_at
         return True
