@@ -116,7 +116,8 @@ class TestCombination:
             *content.problems_of_imports(service.folder),
         ]
         assert not problems, "\n".join(["the render holds what it should not:", *problems])
-        expected = content.TOP_LEVEL | content.CI_ENTRIES["github"]
+        of_its_deployment = content.DEPLOY_ENTRIES[str(combination.answers["deploy"])]
+        expected = content.TOP_LEVEL | content.CI_ENTRIES["github"] | of_its_deployment
         assert {path.name for path in service.folder.iterdir()} == expected
 
     @pytest.mark.format

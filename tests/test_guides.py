@@ -21,7 +21,7 @@ from tests.harness.running.services import Environments, Service
 SERVICES: dict[str, Answers] = {
     "postgres": {},
     "sqlite": {"driver": "aiosqlite", "data_access": "direct"},
-    "auth": {"auth": "oidc-and-keys"},
+    "auth and cluster": {"auth": "oidc-and-keys", "deploy": "kubernetes"},
 }
 
 LIBRARIES = {
@@ -46,6 +46,7 @@ LIBRARIES = {
 
 STORY = {
     *("router", "session", "database", "response", "invoice_id", "tenant_id", "invoice", "created", "rows", "refused"),
+    *("client", "INVOICE"),
     *("Invoice", "InvoiceCreate", "InvoiceLine", "InvoiceRead", "InvoiceRow", "FIND", "FIND_TENANT", "LINES"),
     *("User", "UserRow", "CurrentUser"),
     *("Job", "carry_out", "legacy_report"),

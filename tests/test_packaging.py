@@ -46,8 +46,9 @@ def renders(template: Template) -> dict[Packaging, Path]:
 @pytest.mark.parametrize("packaging", packagings(), ids=str)
 def test_files(packaging: Packaging, renders: dict[Packaging, Path]) -> None:
     folder = renders[packaging]
+    deploy = str(packaging.combination.answers["deploy"])
     of_its_own = content.CI_ENTRIES[packaging.ci] | content.BOT_ENTRIES[packaging.dependency_bot]
-    assert {path.name for path in folder.iterdir()} == content.TOP_LEVEL | of_its_own
+    assert {path.name for path in folder.iterdir()} == content.TOP_LEVEL | content.DEPLOY_ENTRIES[deploy] | of_its_own
     assert folder.joinpath(".github/dependabot.yml").exists() == (packaging.dependency_bot == "dependabot")
     problems = [*content.problems_of_any_render(folder)]
     for ci, words in CI_WORDS.items():
@@ -74,6 +75,7 @@ def test_licence(packaging: Packaging, renders: dict[Packaging, Path]) -> None:
 def test_every_licence_ci_and_bot_is_known_here() -> None:
     assert LICENCE_TITLES.keys() == set(questions()["license"].choices)
     assert content.CI_ENTRIES.keys() == set(questions()["ci"].choices)
+    assert content.DEPLOY_ENTRIES.keys() == set(questions()["deploy"].choices)
     assert content.BOT_ENTRIES.keys() == {"none", *BOTS} == set(questions()["dependency_bot"].choices)
 
 

@@ -36,6 +36,7 @@ CLASSES = Classes(
     },
     paired={
         "keys": "the example and what `poe new` writes have other types, in a few files; the kit takes both at once",
+        "deploy": "no code depends on it, but what its manifests say depends on driver, pool and `auth`",
         "auth": "a folder of the kit, its tests, and a line at each endpoint that writes depend on it",
     },
     surrounds={

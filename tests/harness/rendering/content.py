@@ -19,6 +19,8 @@ TOP_LEVEL = {
 
 CI_ENTRIES = {"github": {".github"}, "gitlab": {".gitlab-ci.yml"}, "none": set[str]()}
 
+DEPLOY_ENTRIES = {"compose": set[str](), "kubernetes": {"deploy"}}
+
 BOT_ENTRIES = {"none": set[str](), "dependabot": set[str](), "renovate": {"renovate.json"}}
 
 MAY_BE_EMPTY = {"py.typed"}
@@ -43,6 +45,9 @@ _TRACES: dict[str, dict[str, str]] = {
     "auth": {
         "oidc": r"oidc|joserfc|kit[./]auth|devtools[./]issuer|poe token|signed_in|required_scopes",
         "oidc-and-keys": r"api_keys|ApiKey|API keys?\b|poe keys|manage_keys",
+    },
+    "deploy": {
+        "kubernetes": r"kubectl|kustomiz|deploy/kubernetes|docs/kubernetes",
     },
     "keys": {
         "uuidv7": r"app\.keys|tests\.keys|\bkeys\.py|uuid7|uuid.utils",
