@@ -71,10 +71,10 @@ def test_names_are_those_that_a_maintainer_expects(written: Path) -> None:
         "pool=pgbouncer/src/app/kit/database/engine.py",
         "driver=asyncpg+psycopg,pool=queue+null/src/app/kit/database/engine.py",
         "pool=queue+pgbouncer/src/app/kit/database/pool_settings.py",
-        "data_access=direct,keys=bigint,example=true/src/app/heroes/endpoints.py",
+        "data_access=direct,keys=bigint,auth=none,example=true/src/app/heroes/endpoints.py",
         "license=Proprietary/LICENSE",
         "ci=gitlab,python_version=3.11,driver=asyncpg+psycopg/.gitlab-ci.yml",
-        "license=MIT,python_version=3.11,driver=asyncpg,keys=bigint/pyproject.toml",
+        "license=MIT,python_version=3.11,driver=asyncpg,keys=bigint,auth=none/pyproject.toml",
     ):
         assert written.joinpath(name).is_file(), name
 

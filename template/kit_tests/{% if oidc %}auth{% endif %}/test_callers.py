@@ -119,3 +119,11 @@ async def test_metrics_take_a_token_where_that_is_set(make_settings: MakeSetting
         scraper = bearer(issuer().token("prometheus", ["metrics:read"]))
         assert (await service.client.get("/metrics", headers=scraper)).status_code == 200
         assert (await service.client.get("/health/ready")).status_code == 200
+
+
+async def test_operators_take_a_token_where_that_is_set(make_settings: MakeSettings) -> None:
+    async with probing(make_settings, info_enabled=True, info_scope="operate") as service:
+        assert (await service.client.get("/info")).status_code == 401
+        assert (await service.client.put("/log-level", json={"level": "DEBUG"})).status_code == 401
+        operator = bearer(issuer().token("eve", ["operate"]))
+        assert (await service.client.get("/info", headers=operator)).status_code == 200

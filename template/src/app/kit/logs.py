@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final, Literal, TextIO, cast
+from typing import Any, Final, Literal, TextIO, TypeAlias, cast
 
 import structlog
 from pydantic_settings import BaseSettings
@@ -14,11 +14,13 @@ from structlog.typing import Processor
 
 from app.kit.output import OUTPUT
 
+LevelName: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
 
 class LogSettings(BaseSettings):
     """How much is logged, and in which form."""
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_level: LevelName = "INFO"
     log_format: Literal["json", "console"] = "json"
 
 
@@ -125,6 +127,11 @@ _PLAIN: Final = _Plain()
 def level_of_plain_lines() -> int | None:
     """Return the level from which on events are logged, if they are JSON and nobody has changed structlog since."""
     return _PLAIN.level if structlog.get_config() == _PLAIN.configuration else None
+
+
+def current_level() -> LevelName:
+    """Return the level that `configure_logging` was last called with."""
+    return cast("LevelName", logging.getLevelName(_PLAIN.level))
 
 
 def configure_logging(settings: LogSettings) -> None:

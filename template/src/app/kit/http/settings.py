@@ -60,6 +60,12 @@ class HttpSettings(BaseSettings):
     request_attempts: int = Field(default=3, ge=1, le=100)
     """How often a request is tried in all when its transaction ends in a conflict, unless its router says otherwise."""
 
+    info_enabled: bool = False
+    """Serve `/info` and `/log-level`: what runs here, and how much it logs, which can be changed there."""
+
+    commit: str = ""
+    """The commit that the service was built from, for `/info`. The image has it as an argument of its build."""
+
     docs_enabled: bool = True
     """Serve the description of the API: `/docs`, `/redoc` and `/openapi.json`."""
 

@@ -104,6 +104,9 @@ class AuthSettings(BaseSettings):
     metrics_scope: str = ""
     """What `/metrics` takes a token for; without it everybody may read them who reaches the service."""
 
+    info_scope: str = ""
+    """What `/info` and `/log-level` take a token for, where `info_enabled` has them served."""
+
     oidc_docs_client: str = ""
     """The client as which `/docs` logs in: one without a secret that may use the authorization code with PKCE."""
 
