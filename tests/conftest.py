@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from copier.errors import CopierError
 
 from tests.harness.rendering.classes import NotExercisedError
-from tests.harness.rendering.combinations import check_name, combinations
+from tests.harness.rendering.combinations import check_name, combinations, kits
 from tests.harness.rendering.memory import keep_temporary_files_in_memory
 from tests.harness.rendering.packaging import check_exercised
 from tests.harness.rendering.template import Template
@@ -54,7 +55,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-suite",
         action="store_true",
-        help="run every test of every combination, also those that another combination has run on the same files",
+        help="run every test of every combination, also those that another combination has run on the same files, "
+        "and those of every kit",
     )
     parser.addoption(
         "--every-server",
@@ -102,15 +104,24 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what belongs to other combinations, where one was asked for, and begin with what takes long.
+    """Leave out what belongs to other combinations, where one was asked for, and most kits; begin with what takes long.
 
     At the end short tests keep every process at work; a long one would leave the others waiting for it.
     """
     if config.option.combination:
-        wanted = [item for item in items if _is_asked_for(item, config.option.combination, config.option.only)]
-        config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
-        items[:] = wanted
+        _leave_out(config, items, lambda item: not _is_asked_for(item, config.option.combination, config.option.only))
+    elif not config.option.every_suite:
+        tested = {str(each) for each in kits()}
+        _leave_out(
+            config, items, lambda item: step_of(item.nodeid)[1] == "kit" and step_of(item.nodeid)[0] not in tested
+        )
     items.sort(key=lambda item: not any(step_of(item.nodeid)) and item.get_closest_marker("slow") is None)
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item], unwanted: Callable[[pytest.Item], bool]) -> None:
+    left_out = [item for item in items if unwanted(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 def _is_asked_for(item: pytest.Item, name: str, only: str | None) -> bool:

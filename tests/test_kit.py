@@ -16,7 +16,7 @@ from tests.harness.running.kit import copy_without_owners_files
 from tests.harness.running.records import Folder
 from tests.harness.updating.updates import replace
 
-OWNERS = {"data_access", "example", "keys"}
+OWNERS = {"data_access", "deploy", "example", "keys"}
 """The questions whose answers are about the owner's files alone."""
 
 ANSWERS: Answers = {"driver": "asyncpg", "pool": "queue", "data_access": "repository", "example": True}

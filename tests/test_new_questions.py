@@ -21,6 +21,7 @@ from tests.harness.rendering.combinations import (
     combinations,
     compute_matrix,
     from_json,
+    kits,
     samples,
 )
 from tests.harness.rendering.packaging import check_exercised, describe_questions
@@ -177,6 +178,17 @@ def test_a_combination_made_by_hand_is_one_of_them() -> None:
 def test_samples_give_every_answer() -> None:
     given = {answer for each in samples() for answer in each.answers.items()}
     assert given == {(name, choice) for name in combinations()[0].answers for choice in questions()[name].choices}
+
+
+def test_kits_are_tested_by_default_together_and_alone() -> None:
+    plain = {each.group for each in kits() if not each.further}
+    assert plain == {each.group for each in combinations()}
+    last = {name: questions()[name].choices[-1] for name in CLASSES.paired}
+    together = [each for each in kits() if last.items() <= each.answers.items()]
+    assert {each.driver for each in together} == {*questions()["driver"].choices}
+    assert {each.pool for each in together} == {*questions()["pool"].choices}
+    alone = [each.further for each in kits() if len(each.further) == 1]
+    assert all({name: choice} in alone for name in CLASSES.paired for choice in questions()[name].choices[1:])
 
 
 def test_refused_pairs_are_left_out_and_noted(tmp_path: Path) -> None:

@@ -164,6 +164,27 @@ def samples() -> tuple[Combination, ...]:
     raise AssertionError("all of them together give every answer")
 
 
+@cache
+def kits() -> frozenset[Combination]:
+    """The combinations whose kit is tested.
+
+    All in which the paired questions have their defaults, as in most services. Of those in which all of them have their
+    last choice, as few as it takes to have each driver and each pool. And each choice by itself.
+    """
+    plain = [each for each in combinations() if not each.further]
+    together = [each for each in combinations() if all(choice == asked.choices[-1] for asked, choice in each.paired)]
+    alone = {tuple(each.further.items()): each for each in reversed(combinations()) if len(each.further) == 1}
+    served = {(each.driver, each.pool): each for each in reversed(together)}
+    wanted = {answer for pair in served for answer in pair}
+    few = next(
+        chosen
+        for size in range(1, len(served) + 1)
+        for chosen in itertools.combinations(served, size)
+        if wanted == {answer for pair in chosen for answer in pair}
+    )
+    return frozenset(plain) | {served[pair] for pair in few} | frozenset(alone.values())
+
+
 def groups() -> list[str]:
     """Prefixes of the combinations' names, each shared by those with the same driver and pool."""
     return sorted({combination.group for combination in combinations()})

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-_OWNERS = {".copier-answers.yml", "AGENTS.md", "CLAUDE.md", "README.md", "docs", "tests"}
+_OWNERS = {".copier-answers.yml", "AGENTS.md", "CLAUDE.md", "README.md", "deploy", "docs", "tests"}
 
 _NOT_THE_OWNERS = {"__init__.py", "py.typed", "kit"}
 """What stays of ``src/app``."""
