@@ -173,7 +173,8 @@ def kits() -> frozenset[Combination]:
     """
     plain = [each for each in combinations() if not each.further]
     together = [each for each in combinations() if all(choice == asked.choices[-1] for asked, choice in each.paired)]
-    alone = {tuple(each.further.items()): each for each in reversed(combinations()) if len(each.further) == 1}
+    # The last one, because it needs no server.
+    alone = {tuple(each.further.items()): each for each in combinations() if len(each.further) == 1}
     served = {(each.driver, each.pool): each for each in reversed(together)}
     wanted = {answer for pair in served for answer in pair}
     few = next(
