@@ -486,7 +486,7 @@ def test_commit_of_answers_that_cannot_be_found_again_is_stopped(service: Path, 
         (["project_name="], "The switch is refused: Validation error for question 'project_name': The name is empty"),
         (
             ["colour=red", "null_pool=true"],
-            "There is no question colour, null_pool. The questions are: ci, data_access,",
+            "There is no question colour, null_pool. The questions are: auth, ci, data_access,",
         ),
         (["_commit=v1"], '"_commit=v1" is no answer'),
         (["pool"], '"pool" is no answer to a question: write it like pool=null.'),
