@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,10 @@ from tests.harness.rendering.template import Template
 from tests.harness.running.browser import WITHIN, Watched, chromium
 from tests.harness.running.developing import developing
 from tests.harness.running.issuers import Provider, oidc_provider
-from tests.harness.running.linters import MissingToolError
 from tests.harness.running.live_service import Answer, LiveService, installed, installed_with_database, migrate, serve
 from tests.harness.running.processes import free_port
 from tests.harness.running.services import Environments
+from tests.harness.running.tools import skipped_without_tools
 
 pytestmark = pytest.mark.slow
 
@@ -30,13 +29,8 @@ AUDIENCE = "my-service"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    try:
-        with chromium() as browser:
-            yield browser
-    except MissingToolError as reason:
-        if "CI" in os.environ:
-            raise
-        pytest.skip(str(reason))
+    with skipped_without_tools(), chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -50,27 +44,23 @@ def served(
     assert pytestconfig.cache is not None
     cache, folder, port = pytestconfig.cache.mkdir("oidc-provider"), tmp_path_factory.mktemp("oidc"), free_port()
     redirect = f"http://127.0.0.1:{port}/docs/oauth2-redirect"
-    try:
-        with (
-            oidc_provider(AUDIENCE, redirect, folder / "issuer", cache) as provider,
-            installed_with_database(template, environments, folder / "service", "asyncpg", auth="oidc-and-keys") as (
-                service,
-                url,
-            ),
-        ):
-            env = {
-                "DATABASE_URL": url,
-                "OIDC_ISSUER": provider.url,
-                "OIDC_AUDIENCE": AUDIENCE,
-                "OIDC_DOCS_CLIENT": "docs",
-            }
-            migrate(service, env)
-            with serve(service, env, port=port) as live:
-                yield live, provider
-    except MissingToolError as reason:
-        if "CI" in os.environ:
-            raise
-        pytest.skip(str(reason))
+    with (
+        skipped_without_tools(),
+        oidc_provider(AUDIENCE, redirect, folder / "issuer", cache) as provider,
+        installed_with_database(template, environments, folder / "service", "asyncpg", auth="oidc-and-keys") as (
+            service,
+            url,
+        ),
+    ):
+        env = {
+            "DATABASE_URL": url,
+            "OIDC_ISSUER": provider.url,
+            "OIDC_AUDIENCE": AUDIENCE,
+            "OIDC_DOCS_CLIENT": "docs",
+        }
+        migrate(service, env)
+        with serve(service, env, port=port) as live:
+            yield live, provider
 
 
 def post(live: LiveService, token: str, path: str = "/heroes", body: Any = None) -> Answer:

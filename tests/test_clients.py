@@ -12,9 +12,9 @@ import pytest
 
 from tests.harness.rendering.template import Template
 from tests.harness.running.clients import PythonClient, check_typescript, description_of
-from tests.harness.running.linters import MissingToolError
 from tests.harness.running.live_service import installed_with_database, migrate, serve
 from tests.harness.running.services import Environments, Service
+from tests.harness.running.tools import MissingToolError
 
 pytestmark = pytest.mark.slow
 

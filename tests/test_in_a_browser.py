@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -14,9 +13,9 @@ from tests.harness.rendering.template import Template
 from tests.harness.reporting.example import example_of_a_run
 from tests.harness.reporting.page import write_page
 from tests.harness.running.browser import WITHIN, Watched, chromium, overflow
-from tests.harness.running.linters import MissingToolError
 from tests.harness.running.live_service import LiveService, installed_with_database, migrate, serve
 from tests.harness.running.services import Environments
+from tests.harness.running.tools import skipped_without_tools
 
 pytestmark = pytest.mark.slow
 
@@ -58,13 +57,8 @@ Open = Callable[[str], Page]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    try:
-        with chromium() as browser:
-            yield browser
-    except MissingToolError as reason:
-        if "CI" in os.environ:
-            raise
-        pytest.skip(str(reason))
+    with skipped_without_tools(), chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -15,14 +15,8 @@ from tests.harness.rendering.packaging import Packaging, packagings
 from tests.harness.rendering.questions import ROOT, questions
 from tests.harness.rendering.template import Template
 from tests.harness.running.commands import run
-from tests.harness.running.linters import (
-    MissingToolError,
-    actionlint,
-    check_schema,
-    hadolint,
-    has_docker_compose,
-    zizmor,
-)
+from tests.harness.running.linters import actionlint, check_schema, hadolint, has_docker_compose, zizmor
+from tests.harness.running.tools import MissingToolError
 
 LICENCE_TITLES = {
     "MIT": "MIT License",

