@@ -111,10 +111,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.option.combination:
         _leave_out(config, items, lambda item: not _is_asked_for(item, config.option.combination, config.option.only))
     elif not config.option.every_suite:
-        tested = {str(each) for each in kits()}
-        _leave_out(
-            config, items, lambda item: step_of(item.nodeid)[1] == "kit" and step_of(item.nodeid)[0] not in tested
-        )
+        left_out = {(str(each), "kit") for each in combinations() if each not in kits()}
+        _leave_out(config, items, lambda item: step_of(item.nodeid) in left_out)
     items.sort(key=lambda item: not any(step_of(item.nodeid)) and item.get_closest_marker("slow") is None)
 
 
